@@ -20,6 +20,8 @@ export interface KeyRing {
   keyFor (purpose: Purpose, id: string): KeyObject | undefined
   /** HMAC-SHA256 under the sealing key, base64url. Names records in the store without telling what they are. */
   mac (purpose: Purpose, text: string): string
+  /** The same under a certain key, for names that must outlive a rotation. @returns undefined when the ring lacks it */
+  macUnder (id: string, purpose: Purpose, text: string): string | undefined
 }
 
 /**
@@ -44,11 +46,12 @@ export function createKeyRing (keys: readonly RingKey[], deployment: string): Ke
     return key
   }
 
-  return {
-    sealingId: first.id,
-    keyFor,
-    mac: (purpose, text) => createHmac('sha256', keyFor(purpose, first.id)!).update(text).digest('base64url')
+  function macUnder (id: string, purpose: Purpose, text: string): string | undefined {
+    const key = keyFor(purpose, id)
+    return key && createHmac('sha256', key).update(text).digest('base64url')
   }
+
+  return { sealingId: first.id, keyFor, macUnder, mac: (purpose, text) => macUnder(first.id, purpose, text)! }
 }
 
 /** A key for one process's life: enough for the memory store, whose records do not outlive the process either. */

@@ -1,0 +1,138 @@
+/**
+ * This file begins and ends sessions, with @fastify/cookie and @fastify/session inside the `/.auth` scope. Nothing else
+ * writes the session cookie.
+ */
+import fastifyCookie from '@fastify/cookie'
+import fastifySession from '@fastify/session'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Store } from '../store/store.ts'
+import { errors } from '../errors.ts'
+import type { SessionsByUser } from './by-user.ts'
+import { type CookieForm, findCookie } from './cookie.ts'
+import type { SessionIds } from './ids.ts'
+import { recordOf, sessionOf, type SessionReader } from './reader.ts'
+import { type Session as UserSession, hasEnded, remainingMs } from './session.ts'
+
+declare module 'fastify' {
+  interface Session { user?: UserSession }
+}
+
+export interface LifecycleOptions {
+  readonly store: Store
+  readonly ids: SessionIds
+  readonly cookie: CookieForm
+  readonly reader: SessionReader
+  readonly byUser: SessionsByUser
+  readonly publicProtocol: 'http' | 'https'
+  readonly now: () => number
+}
+
+/** What ended with a session. */
+export interface EndedSession {
+  readonly key: string
+  readonly session: UserSession
+  /** Whether the account has no other session left. */
+  readonly last: boolean
+}
+
+export interface SessionLifecycle {
+  /** Prepares a scope: within it, requests carry their session. */
+  register (scope: FastifyInstance): Promise<void>
+  /** The live session of a request in that scope, if there is one. */
+  current (request: FastifyRequest): { readonly key: string, readonly session: UserSession } | undefined
+  /**
+   * Starts a session under a new id; whatever session the browser had before ends (session fixation).
+   * @throws SG_STORE_UNAVAILABLE it could not be stored; the browser then gets no cookie
+   */
+  begin (request: FastifyRequest, session: UserSession): Promise<void>
+  /** Ends the request's session here and clears its cookie. @returns undefined when there was none */
+  end (request: FastifyRequest, reply: FastifyReply): Promise<EndedSession | undefined>
+}
+
+/** The empty record that @fastify/session writes between two ids lives no longer than this. */
+const emptyRecordMs = 60_000
+
+export function createSessionLifecycle (options: LifecycleOptions): SessionLifecycle {
+  const { ids, cookie, reader, byUser, publicProtocol, now } = options
+  const attributes = { path: '/', httpOnly: true, secure: cookie.secure, sameSite: cookie.sameSite } as const
+
+  async function register (scope: FastifyInstance): Promise<void> {
+    await scope.register(fastifyCookie, { parseOptions: attributes })
+    scope.addHook('onRequest', async function preparePublicView (request) {
+      // @fastify/session sends no secure cookie unless it believes in https; only publicUrl knows (security.md, H5).
+      Object.defineProperty(request, 'protocol', { value: publicProtocol })
+      // Of two cookies the parser takes the first. Two are none (security.md, X20).
+      if (findCookie(request.raw.headers.cookie, cookie.name).kind === 'several') delete request.cookies[cookie.name]
+    })
+    await scope.register(fastifySession, {
+      secret: { sign: ids.sign, unsign: unsignFor },
+      idGenerator: ids.generate,
+      cookieName: cookie.name,
+      cookie: attributes,
+      store: sessionStore(options),
+      rolling: false,
+      saveUninitialized: false
+    })
+  }
+
+  function unsignFor (value: string): { valid: boolean, renew: boolean, value: string | null } {
+    const id = ids.unsign(value)
+    return { valid: id !== undefined, renew: false, value: id ?? null }
+  }
+
+  function current (request: FastifyRequest): { key: string, session: UserSession } | undefined {
+    const session = request.session?.user
+    if (session === undefined || hasEnded(session, now())) return undefined
+    return { key: ids.recordKey(request.session.sessionId), session }
+  }
+
+  async function begin (request: FastifyRequest, session: UserSession): Promise<void> {
+    const before = current(request)
+    if (before !== undefined) reader.forget(before.key)
+    await request.session.regenerate()
+    if (before !== undefined) await byUser.remove(before.session.account, before.key)
+    request.session.set('user', session)
+    await byUser.add(session.account, ids.recordKey(request.session.sessionId), session.absoluteEndsAt - now())
+    await request.session.save()
+  }
+
+  async function end (request: FastifyRequest, reply: FastifyReply): Promise<EndedSession | undefined> {
+    const before = current(request)
+    if (before !== undefined) reader.forget(before.key)
+    await request.session.destroy()
+    if (before !== undefined) reader.forget(before.key)
+    reply.clearCookie(cookie.name)
+    if (before === undefined) return undefined
+    return { ...before, last: await byUser.remove(before.session.account, before.key) }
+  }
+
+  return { register, current, begin, end }
+}
+
+/**
+ * The store as @fastify/session wants it. It calls without a catch: a rejection would hang the request for ever, so every
+ * path ends in the callback. Writing a user is an update of the empty record that `regenerate` made: a session that was
+ * destroyed meanwhile does not come back.
+ */
+function sessionStore ({ store, ids, now }: LifecycleOptions): fastifySession.SessionStore {
+  async function write (id: string, session: UserSession | undefined): Promise<void> {
+    if (session === undefined) return await store.set(ids.recordKey(id), '{}', emptyRecordMs)
+    const existed = await store.update(ids.recordKey(id), recordOf(session), remainingMs(session, now()))
+    if (!existed) throw new errors.SG_SIGN_IN_EXPIRED()
+  }
+
+  return {
+    set (id, session, callback) {
+      write(id, session.user).then(() => callback(), callback)
+    },
+    get (id, callback) {
+      store.get(ids.recordKey(id)).then(record => {
+        const user = record === undefined ? undefined : sessionOf(record)
+        callback(null, user === undefined ? null : { cookie: {}, user } as never)
+      }, callback)
+    },
+    destroy (id, callback) {
+      store.delete(ids.recordKey(id)).then(() => callback(), callback)
+    }
+  }
+}
