@@ -1,0 +1,35 @@
+/** This file says what a problem of a config is, and how it is printed. */
+
+/** Where something stands in a file; both count from 1. */
+export interface Position {
+  readonly line: number
+  readonly column: number
+}
+
+/** One thing that is wrong, with the place to change and a sentence that tells what to write instead. */
+export interface Problem extends Position {
+  /** The file as it was named, the config or a key file. */
+  readonly file: string
+  /** JSON pointer of the value in that file, empty for the whole. */
+  readonly path: string
+  /** Never contains a secret or a substituted value. */
+  readonly message: string
+}
+
+/** A problem before its position is known. */
+export interface Finding {
+  readonly pointer: string
+  /** Whether the key or its value is to be changed. */
+  readonly part: 'key' | 'value'
+  readonly message: string
+}
+
+/** `file:line:column message`, as editors and terminals link it. */
+export function formatProblem (problem: Problem): string {
+  return `${problem.file}:${problem.line}:${problem.column} ${problem.message}`
+}
+
+/** Adds a key or index to a JSON pointer (RFC 6901). */
+export function pointerTo (parent: string, key: string | number): string {
+  return `${parent}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`
+}

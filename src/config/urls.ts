@@ -1,0 +1,76 @@
+/** This file checks the addresses of a config. Each function answers undefined, or a sentence that says what to write. */
+import { BlockList, isIP } from 'node:net'
+
+const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
+const PLAIN_HOST = /^(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])$/
+const LITERAL_PATH = /^(?:\/[A-Za-z0-9._~!$&'+,=@:-]*)*$/
+const PRINTABLE = /^[\x21-\x7e]+$/
+
+/** Addresses that answer with the credentials of the machine to whoever can reach them. */
+const linkLocal = new BlockList()
+linkLocal.addSubnet('169.254.0.0', 16)
+linkLocal.addSubnet('fe80::', 10, 'ipv6')
+
+export function isLoopback (url: URL): boolean {
+  return LOOPBACK.test(url.hostname)
+}
+
+/** Only an origin is accepted, and only as a URL parser would print it: it is compared with Origin byte for byte. */
+export function publicUrlProblem (text: string): string | undefined {
+  const url = parse(text)
+  if (url === undefined || url.origin !== text || !PLAIN_HOST.test(url.hostname)) {
+    return 'must be an origin, such as https://portal.contoso.com: scheme, host in lower case, a port other than the default, and nothing behind it'
+  }
+  if (url.protocol === 'https:' || isLoopback(url)) return undefined
+  return 'must begin with https://: cookies and tokens need it; http is for localhost only'
+}
+
+/** The identity provider: an https origin, with or without the slash that Microsoft.Identity.Web puts behind it. */
+export function instanceProblem (text: string): string | undefined {
+  const url = parse(text)
+  if (url?.protocol === 'https:' && (text === url.origin || text === `${url.origin}/`)) return undefined
+  return 'must be an https origin, such as https://login.microsoftonline.com/'
+}
+
+/** A literal origin with an optional base path. */
+export function upstreamUrlProblem (text: string): string | undefined {
+  const url = parse(text)
+  if (url === undefined) return 'must be an http or https URL, such as https://orders.apps.svc:8443'
+  if (url.username !== '' || url.password !== '') return 'must not contain a user name or password'
+  if (/[?#]/.test(text)) return 'must not have a query or fragment: an origin and, if needed, a base path'
+  if (!PLAIN_HOST.test(url.hostname)) return 'must name one host literally: no wildcards or patterns'
+  if (isLinkLocal(url.hostname)) return 'must not be a link-local address: it may be the metadata service of a cloud'
+  if (!LITERAL_PATH.test(url.pathname) || url.pathname.includes('//') || !hasPath(text, url.pathname)) {
+    return 'must have a literal base path: no escapes, dot segments, double slashes or patterns'
+  }
+  return undefined
+}
+
+/** An address, or a block of them that is not all there are. */
+export function addressBlockProblem (text: string): string | undefined {
+  const [address = '', bits, ...rest] = text.split('/')
+  const family = isIP(address)
+  const longest = family === 4 ? 32 : 128
+  if (family === 0 || rest.length > 0 || (bits !== undefined && (!/^\d{1,3}$/.test(bits) || Number(bits) > longest))) {
+    return 'must be an IP address or a CIDR block, such as 10.0.0.0/8'
+  }
+  if (bits !== undefined && Number(bits) === 0) return 'must not trust every address: name the blocks of the proxies in front'
+  return undefined
+}
+
+/** The parser forgives spaces, backslashes and missing slashes; what it would have to repair is refused. */
+function parse (text: string): URL | undefined {
+  return PRINTABLE.test(text) && /^https?:\/\/[^/\\]+(?:\/[^\\]*)?$/.test(text) && URL.canParse(text) ? new URL(text) : undefined
+}
+
+/** Whether the parser left the path as it was written: it resolves dot segments. */
+function hasPath (text: string, pathname: string): boolean {
+  const written = text.slice(text.indexOf('/', 'https://'.length))
+  return pathname === (/^https?:\/\/[^/]+$/.test(text) ? '/' : written)
+}
+
+function isLinkLocal (hostname: string): boolean {
+  const address = hostname.replace(/^\[|\]$/g, '')
+  const family = isIP(address)
+  return family !== 0 && linkLocal.check(address, family === 4 ? 'ipv4' : 'ipv6')
+}
