@@ -1,0 +1,161 @@
+/** This file is Microsoft Entra ID behind the four functions of provider.ts, on MSAL. */
+import { readFileSync } from 'node:fs'
+import type { AuthenticationResult } from '@azure/msal-node'
+import type { Config } from '../config/schema.ts'
+import type { ScopeSet } from '../config/scope-sets.ts'
+import { parseScope } from '../config/scopes.ts'
+import { errors, SignInRequired } from '../errors.ts'
+import type { KeyRing } from '../store/key-ring.ts'
+import type { Store } from '../store/store.ts'
+import { createBackOff } from './back-off.ts'
+import { createBroker } from './broker.ts'
+import { createClientSecret, createCredentials, type Credential } from './credentials.ts'
+import { verifyIdToken, type IdTokenExpectation } from './id-token.ts'
+import { createMetadataSource, isShared, type Log } from './metadata.ts'
+import { createMsal } from './msal.ts'
+import { createProviderNetwork, type ProviderCall } from './network.ts'
+import { classify, codedError, isCoded } from './outcome.ts'
+import type { Account, CodeRedemption, IdClaims, RunningProvider, SignedIn, SignOutRequest, TokenHolder } from './provider.ts'
+import { createReadyTokens } from './ready-tokens.ts'
+import { createRenewal } from './renewal.ts'
+import { createRounds } from './rounds.ts'
+import { createSigningKeys } from './signing-keys.ts'
+import { createAccountRecords, createPartition } from './token-cache.ts'
+
+export interface EntraOptions {
+  readonly entra: Config['entra']
+  /** As registered: `publicUrl` with `/.auth/callback`. */
+  readonly redirectUri: string
+  /** Those of the compiled config; `acquire` takes an index into them. */
+  readonly scopeSets: readonly ScopeSet[]
+  readonly store: Store
+  readonly keys: KeyRing
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly log: Log
+  /** From 0 to 1, for jitter. */
+  readonly random?: () => number
+  readonly onCall?: (call: ProviderCall) => void
+}
+
+/**
+ * Starts to learn the provider's endpoints and returns at once.
+ *
+ * @throws SG_CONFIG_INVALID `caFile` cannot be read
+ */
+export function createEntraProvider (options: EntraOptions): RunningProvider {
+  const { redirectUri, scopeSets, store, keys, now, log, random = Math.random, onCall } = options
+  const entra = canonical(options.entra)
+  const { clientId, instance, tenantId } = entra
+  const network = createProviderNetwork({ origin: new URL(instance).origin, ca: readCa(entra.caFile), now, onCall })
+  const signingKeys = createSigningKeys(network, now)
+  const metadata = createMetadataSource({
+    instance, tenantId, network, log, random, onLearned: ({ jwksUri }) => signingKeys.refresh(jwksUri)
+  })
+  const msal = createMsal({ clientId, instance, tenantId, redirectUri, network: network.module, metadata: metadata.current })
+  const credentials = createCredentials(entra.clientCredentials.map(createCredential), log)
+  const records = createAccountRecords(store, keys, clientId, now)
+  const renewal = createRenewal({ msal, credentials, verify: idToken => verify(idToken, {}), now, random })
+  const broker = createBroker({
+    scopeSets,
+    ready: createReadyTokens(),
+    records,
+    renewal,
+    backOff: createBackOff(now, random),
+    rounds: createRounds(now),
+    now,
+    random,
+    log
+  })
+
+  function verify (idToken: string, expected: IdTokenExpectation): Promise<IdClaims> {
+    const { issuer } = metadata.current()
+    const isAllowedTenant = isShared(tenantId)
+      ? (tid: string) => entra.allowedTenants.includes(tid)
+      : (tid: string) => issuer === `${instance}${tid}/v2.0`
+    return verifyIdToken(idToken, { clientId, issuer, isAllowedTenant, keys: signingKeys, now: now() }, expected)
+  }
+
+  async function redeem (request: CodeRedemption, limits: { readonly absoluteEndsAt: number }): Promise<SignedIn> {
+    const scopes = scopesOfOneResource(request.scopes)
+    const [result, cache] = await credentials.use(async auth => {
+      const partition = createPartition('')
+      const answer = await msal.redeem(partition, auth, { ...request, scopes })
+      return [answer, partition.changed()] as const
+    }).catch(error => { throw redemptionError(error, request) })
+    const claims = await verify(result.idToken, { nonce: request.nonce })
+    const account = accountOf(result, claims)
+    if (cache === undefined) throw new errors.SG_INTERNAL({ cause: new TypeError('MSAL kept nothing of the sign-in') })
+    await broker.adopt(records.keyOf(account), { sub: claims.sub, endsAt: limits.absoluteEndsAt, cache })
+    return { account, claims }
+  }
+
+  async function signOutUrl (holder: TokenHolder | undefined, request: SignOutRequest): Promise<string> {
+    if (holder !== undefined) await broker.forget(holder, request.dropAccount)
+    const url = new URL(metadata.current().endSessionEndpoint)
+    url.searchParams.set('post_logout_redirect_uri', request.postLogoutRedirectUri)
+    if (request.loginHint !== undefined) url.searchParams.set('logout_hint', request.loginHint)
+    return url.href
+  }
+
+  return {
+    signInUrl: msal.signInUrl,
+    redeem,
+    acquire: broker.acquire,
+    signOutUrl,
+    isReady: metadata.isKnown,
+    ready: metadata.ready,
+    async close () {
+      metadata.close()
+      await network.close()
+    }
+  }
+}
+
+/** As tokens and endpoints write it: GUIDs in lower case, the instance with a slash at the end. */
+function canonical (entra: Config['entra']): Config['entra'] {
+  return {
+    ...entra,
+    instance: `${new URL(entra.instance).origin}/`,
+    tenantId: entra.tenantId.toLowerCase(),
+    clientId: entra.clientId.toLowerCase(),
+    allowedTenants: entra.allowedTenants.map(tid => tid.toLowerCase())
+  }
+}
+
+function readCa (caFile: string | undefined): string | undefined {
+  try {
+    return caFile === undefined ? undefined : readFileSync(caFile, 'utf8')
+  } catch (cause) {
+    throw new errors.SG_CONFIG_INVALID({ cause })
+  }
+}
+
+function createCredential (configured: Config['entra']['clientCredentials'][number]): Credential {
+  switch (configured.sourceType) {
+    case 'ClientSecret': return createClientSecret(configured.clientSecret)
+    default: throw new errors.SG_CONFIG_INVALID({ cause: new TypeError(`${configured.sourceType} is not supported`) })
+  }
+}
+
+/** A code is redeemed for one resource; the others are acquired later, without the user. */
+function scopesOfOneResource (scopes: readonly string[]): readonly string[] {
+  const parsed = scopes.map(parseScope)
+  const first = parsed.find(({ resource }) => resource !== undefined)
+  return parsed.filter(({ resource }) => resource === undefined || resource === first?.resource).map(({ text }) => text)
+}
+
+function accountOf ({ account }: AuthenticationResult, { tid, oid }: IdClaims): Account {
+  // MSAL reads the same claims without verifying them: they must be those that were verified.
+  if (account === null || account.tenantId !== tid || account.localAccountId !== oid) {
+    throw new errors.SG_SIGN_IN_REFUSED({ cause: new TypeError('the account is not the verified one') })
+  }
+  return { tid, oid, homeAccountId: account.homeAccountId, environment: account.environment }
+}
+
+function redemptionError (error: unknown, { scopes, claims }: CodeRedemption): Error {
+  if (isCoded(error)) return error
+  const verdict = classify(error, 'callback')
+  if (verdict.kind !== 'sign-in') return codedError(verdict, error)
+  return new SignInRequired({ reason: verdict.reason, scopes, claims: verdict.claims ?? claims })
+}

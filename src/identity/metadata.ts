@@ -1,0 +1,134 @@
+/**
+ * This file learns the provider's endpoints: once at start, with patience, and daily after that. MSAL is handed what is
+ * learned here and never looks for itself.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { errors } from '../errors.ts'
+import type { JsonObject } from './answer.ts'
+import type { ProviderNetwork } from './network.ts'
+
+/** What is known of the provider. All endpoints have the configured instance's origin. */
+export interface Metadata {
+  /** For MSAL's `authorityMetadata`. */
+  readonly json: string
+  /** The issuer of a token; `{tenantid}` stands for the tenant where the instance serves several. */
+  readonly issuer: string
+  readonly jwksUri: string
+  readonly endSessionEndpoint: string
+}
+
+export interface Log {
+  info (fields: object, message: string): void
+  warn (fields: object, message: string): void
+  error (fields: object, message: string): void
+}
+
+export interface MetadataOptions {
+  /** With a trailing slash. */
+  readonly instance: string
+  readonly tenantId: string
+  readonly network: ProviderNetwork
+  readonly log: Log
+  readonly random: () => number
+  /** Also needed before the provider counts as ready; runs after each successful fetch. */
+  readonly onLearned: (metadata: Metadata) => Promise<void>
+}
+
+export interface MetadataSource {
+  readonly ready: Promise<void>
+  /** @throws SG_PROVIDER_UNAVAILABLE nothing has been learned yet */
+  current (): Metadata
+  isKnown (): boolean
+  close (): void
+}
+
+const refreshMs = 24 * 3_600_000
+const firstPauseMs = 1_000
+const maxPauseMs = 60_000
+const guid = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+
+export function createMetadataSource (options: MetadataOptions): MetadataSource {
+  const { instance, tenantId, network, log, random, onLearned } = options
+  const url = `${instance}${tenantId}/v2.0/.well-known/openid-configuration`
+  const closing = new AbortController()
+  let known: Metadata | undefined
+  let settle = (): void => {}
+  const ready = new Promise<void>(resolve => { settle = resolve })
+
+  async function learn (): Promise<void> {
+    const learned = parseMetadata(await network.getDocument(url), instance, tenantId)
+    if (known !== undefined && known.issuer !== learned.issuer) throw new TypeError('the issuer has changed')
+    await onLearned(learned)
+    known = learned
+    settle()
+  }
+
+  async function keepLearning (): Promise<void> {
+    for (let failures = 0; !closing.signal.aborted;) {
+      try {
+        await learn()
+        failures = 0
+      } catch (error) {
+        failures++
+        log.warn({ err: error, failures }, 'the identity provider\'s metadata could not be fetched')
+      }
+      await delay(pauseMs(failures, random()), undefined, { signal: closing.signal, ref: false }).catch(() => {})
+    }
+  }
+
+  keepLearning()
+  return {
+    ready,
+    isKnown: () => known !== undefined,
+    current () {
+      if (known === undefined) throw new errors.SG_PROVIDER_UNAVAILABLE()
+      return known
+    },
+    close () { closing.abort() }
+  }
+}
+
+/** Doubles from 1 s to 60 s after failures, a day after success; a tenth of it is random, so that replicas spread. */
+function pauseMs (failures: number, random: number): number {
+  const base = failures === 0 ? refreshMs : Math.min(firstPauseMs * 2 ** (failures - 1), maxPauseMs)
+  return base * (0.9 + 0.1 * random)
+}
+
+/**
+ * Takes only a document that speaks for the configured instance and tenant: MSAL skips its own issuer check when
+ * metadata is handed to it.
+ *
+ * @throws TypeError naming the member that does not fit
+ */
+export function parseMetadata (document: JsonObject, instance: string, tenantId: string): Metadata {
+  const { origin } = new URL(instance)
+  const endpoint = (name: string): string => {
+    const value = document[name]
+    if (typeof value !== 'string' || !URL.canParse(value) || new URL(value).origin !== origin) {
+      throw new TypeError(`${name} is not an address at ${origin}`)
+    }
+    return value
+  }
+  endpoint('authorization_endpoint')
+  endpoint('token_endpoint')
+  const issuer = endpoint('issuer')
+  const tenant = issuer.slice(origin.length)
+  const expected = isGuid(tenantId) ? tenantId : isShared(tenantId) ? '\\{tenantid\\}' : guid
+  if (!new RegExp(`^/${expected}/v2\\.0$`).test(tenant)) throw new TypeError('issuer is not the configured tenant\'s')
+  return {
+    json: JSON.stringify(document),
+    issuer,
+    jwksUri: endpoint('jwks_uri'),
+    endSessionEndpoint: endpoint('end_session_endpoint')
+  }
+}
+
+/** A lower-case GUID, as tenants are named in tokens. */
+export function isGuid (text: unknown): text is string {
+  return typeof text === 'string' && new RegExp(`^${guid}$`).test(text)
+}
+
+/** Whether the tenant is named by an alias that serves many: their tokens carry the issuer of the user's own tenant. */
+export function isShared (tenantId: string): boolean {
+  return tenantId === 'organizations' || tenantId === 'common'
+}

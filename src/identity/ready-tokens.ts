@@ -1,0 +1,125 @@
+/**
+ * This file keeps the tokens that can be injected at once, per live session and scope set, bounded in bytes.
+ *
+ * In the steady state a request costs one Map look-up and one array read here.
+ */
+import type { ReadyToken } from './provider.ts'
+
+/** A ready token and when to renew it. */
+export interface ReadyEntry {
+  readonly token: ReadyToken
+  /** Epoch milliseconds; not reached while a renewal is under way. */
+  renewAt: number
+}
+
+export interface ReadyTokens {
+  /** @returns the entry if it may still be used at `now` */
+  find (holderKey: string, scopeSet: number, now: number): ReadyEntry | undefined
+  /** @returns false when the holder was dropped: a token that was under way meanwhile comes too late */
+  put (holder: { readonly key: string, readonly accountKey: string }, scopeSet: number, token: ReadyToken): boolean
+  /** Ends the holder's tokens for good. */
+  drop (holderKey: string): void
+  isDropped (holderKey: string): boolean
+  /** Ends the tokens of all holders of the account. */
+  dropAccount (accountKey: string): void
+  readonly bytes: () => number
+}
+
+export interface ReadyTokensOptions {
+  readonly maxBytes?: number
+  readonly maxHolders?: number
+}
+
+interface Row {
+  readonly accountKey: string
+  readonly entries: (ReadyEntry | undefined)[]
+  bytes: number
+  isUsed: boolean
+}
+
+/** Objects, Map entry and key around a row and a token, measured roughly on Node 20. */
+const rowBytes = 400
+const entryBytes = 300
+/** Clocks are corrected by milliseconds all the time; more than this is a step. */
+const stepMs = 1_000
+/** Far more than sign out while a call to the provider is under way. */
+const maxRemembered = 10_000
+
+export function createReadyTokens (options: ReadyTokensOptions = {}): ReadyTokens {
+  const { maxBytes = 64 * 1024 * 1024, maxHolders = 50_000 } = options
+  const rows = new Map<string, Row>()
+  const dropped = new Set<string>()
+  let bytes = 0
+  let latest = 0
+
+  function attach (holderKey: string, row: Row): void {
+    rows.set(holderKey, row)
+    bytes += row.bytes
+  }
+
+  function detach (holderKey: string, row: Row): void {
+    rows.delete(holderKey)
+    bytes -= row.bytes
+  }
+
+  /** Second chance: a row used since it was last looked at goes to the end once, instead of moving at every use. */
+  function evict (): void {
+    for (const [holderKey, row] of rows) {
+      if (bytes <= maxBytes && rows.size <= maxHolders) return
+      detach(holderKey, row)
+      if (row.isUsed) attach(holderKey, row)
+      row.isUsed = false
+    }
+  }
+
+  function drop (holderKey: string): void {
+    const row = rows.get(holderKey)
+    if (row !== undefined) detach(holderKey, row)
+    dropped.add(holderKey)
+    const [oldest] = dropped
+    if (dropped.size > maxRemembered && oldest !== undefined) dropped.delete(oldest)
+  }
+
+  /** After a step back of the clock every lifetime is wrong by an unknown amount: all tokens are obtained anew. */
+  function noteTime (now: number): void {
+    if (now < latest - stepMs) {
+      rows.clear()
+      bytes = 0
+      latest = now
+    }
+    if (now > latest) latest = now
+  }
+
+  return {
+    find (holderKey, scopeSet, now) {
+      noteTime(now)
+      const row = rows.get(holderKey)
+      if (row === undefined) return undefined
+      row.isUsed = true
+      const entry = row.entries[scopeSet]
+      return entry !== undefined && now < entry.token.hardAt ? entry : undefined
+    },
+    put ({ key, accountKey }, scopeSet, token) {
+      if (dropped.has(key)) return false
+      const row = rows.get(key) ?? { accountKey, entries: [], bytes: rowBytes + key.length, isUsed: true }
+      if (rows.has(key)) detach(key, row)
+      const replaced = row.entries[scopeSet]
+      row.bytes += sizeOf(token) - (replaced === undefined ? 0 : sizeOf(replaced.token))
+      row.entries[scopeSet] = { token, renewAt: token.softAt }
+      attach(key, row)
+      evict()
+      return true
+    },
+    drop,
+    isDropped: holderKey => dropped.has(holderKey),
+    dropAccount (accountKey) {
+      for (const [holderKey, row] of rows) if (row.accountKey === accountKey) drop(holderKey)
+    },
+    bytes: () => bytes
+  }
+}
+
+/** One byte a character: tokens are ASCII. */
+function sizeOf (token: ReadyToken): number {
+  return entryBytes + token.bearer.length
+}

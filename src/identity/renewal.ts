@@ -1,0 +1,100 @@
+/**
+ * This file gets one token out of one account record, from MSAL's cache in it or from the provider, and lets nothing
+ * through that was not checked.
+ */
+import type { AuthenticationResult } from '@azure/msal-node'
+import { parseScope } from '../config/scopes.ts'
+import type { Credentials } from './credentials.ts'
+import { lifetimeOf } from './lifetime.ts'
+import type { Msal } from './msal.ts'
+import { ProviderUnavailable } from './outcome.ts'
+import type { Account, IdClaims, ReadyToken } from './provider.ts'
+import { createPartition, type AccountRecord } from './token-cache.ts'
+
+/** What a token is wanted for. */
+export interface TokenRequest {
+  readonly account: Account
+  /** Of one resource. */
+  readonly scopes: readonly string[]
+  readonly claims?: string | undefined
+}
+
+export interface Renewed {
+  readonly token: ReadyToken
+  /** MSAL's cache with what the provider gave; undefined when MSAL kept nothing, because the account was not in it. */
+  readonly cache: string | undefined
+}
+
+export interface Renewal {
+  /** @returns undefined when the record holds no token that can be used now */
+  fromCache (record: AccountRecord, request: TokenRequest): Promise<ReadyToken | undefined>
+  /**
+   * @returns undefined when the provider gave fewer scopes than were asked for
+   * @throws MSAL's errors, those of the network; SG_PROVIDER_UNAVAILABLE the answer is not to be trusted
+   */
+  fromProvider (record: AccountRecord, request: TokenRequest): Promise<Renewed | undefined>
+}
+
+export interface RenewalOptions {
+  readonly msal: Msal
+  readonly credentials: Credentials
+  /** Verifies an ID token that came with a renewal. */
+  readonly verify: (idToken: string) => Promise<IdClaims>
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly random: () => number
+}
+
+export function createRenewal ({ msal, credentials, verify, now, random }: RenewalOptions): Renewal {
+  function tokenOf (result: AuthenticationResult, source: ReadyToken['source']): ReadyToken | undefined {
+    const at = now()
+    const expiresAt = result.expiresOn?.getTime() ?? 0
+    const lifetime = lifetimeOf({ expiresAt, refreshAt: result.refreshOn?.getTime() }, at, random())
+    return lifetime.hardAt > at ? { kind: 'token', bearer: `Bearer ${result.accessToken}`, ...lifetime, source } : undefined
+  }
+
+  return {
+    async fromCache (record, request) {
+      const result = await msal.cached(createPartition(record.cache), request)
+      return result !== undefined && isFor(result, request) ? tokenOf(result, 'cache') : undefined
+    },
+    async fromProvider (record, request) {
+      const [result, partition] = await credentials.use(async auth => {
+        const partition = createPartition(record.cache)
+        return [await msal.refresh(partition, auth, request), partition] as const
+      })
+      if (!hasScopes(result, request.scopes)) return undefined
+      await checkIdentity(result, record, request.account)
+      const token = tokenOf(result, 'refresh')
+      if (token === undefined) throw new ProviderUnavailable(undefined, new TypeError('the token has expired already'))
+      return { token, cache: partition.changed() }
+    }
+  }
+
+  /** A renewal must not change who the user is (OpenID Connect Core 1.0, section 12.2). */
+  async function checkIdentity (result: AuthenticationResult, record: AccountRecord, account: Account): Promise<void> {
+    if (result.accessToken === '' || !isAccount(result, account)) throw untrusted('the token is empty or another account\'s')
+    const claims = await verify(result.idToken).catch(cause => { throw new ProviderUnavailable(undefined, cause) })
+    if (claims.tid !== account.tid || claims.oid !== account.oid || claims.sub !== record.sub) {
+      throw untrusted('the renewed ID token is another user\'s')
+    }
+  }
+}
+
+function untrusted (reason: string): Error {
+  return new ProviderUnavailable(undefined, new TypeError(reason))
+}
+
+function isFor (result: AuthenticationResult, { account, scopes }: TokenRequest): boolean {
+  return result.accessToken !== '' && isAccount(result, account) && hasScopes(result, scopes)
+}
+
+function isAccount ({ account }: AuthenticationResult, { tid, oid }: Account): boolean {
+  return account !== null && account.tenantId === tid && account.localAccountId === oid
+}
+
+/** Entra answers with all scopes that were consented to, in the form they were asked for. */
+function hasScopes ({ scopes }: AuthenticationResult, wanted: readonly string[]): boolean {
+  const given = new Set(scopes.map(scope => parseScope(scope).key))
+  return wanted.every(scope => given.has(parseScope(scope).key))
+}
