@@ -5,7 +5,7 @@
 import { createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
 
 /** What a derived key may be used for; one key, one use. */
-export type Purpose = 'session-cookie' | 'session-key' | 'account-key' | 'transaction' | 'sign-in-need'
+export type Purpose = 'session-cookie' | 'session-key' | 'account-key' | 'transaction' | 'sign-in-need' | 'sign-in-rounds'
 
 /** A key as configured: an id that travels with what it sealed, and at least 32 random bytes. */
 export interface RingKey {

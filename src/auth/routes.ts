@@ -1,0 +1,60 @@
+/**
+ * This file is the `/.auth` scope: paths and methods. Everything below that prefix is answered here, never proxied.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { errors } from '../errors.ts'
+import type { IdentityProvider } from '../identity/provider.ts'
+import type { SessionLifecycle } from '../session/lifecycle.ts'
+import type { SessionLimits } from '../session/session.ts'
+import type { KeyRing } from '../store/key-ring.ts'
+import type { Store } from '../store/store.ts'
+import { callback } from './callback.ts'
+import { login } from './login.ts'
+import { loggedOut, logout } from './logout.ts'
+import { me } from './me.ts'
+import type { SignInNeeds } from './need.ts'
+import type { Rounds } from './rounds.ts'
+import type { Transactions } from './transaction.ts'
+
+/** What the endpoints work with. */
+export interface AuthScope {
+  readonly provider: IdentityProvider
+  readonly lifecycle: SessionLifecycle
+  readonly transactions: Transactions
+  readonly needs: SignInNeeds
+  readonly rounds: Rounds
+  readonly store: Store
+  readonly keys: KeyRing
+  readonly publicUrl: URL
+  /** The session cookie's name; our other cookies are called `<name>.<something>`. */
+  readonly cookieName: string
+  readonly initialScopes: readonly string[]
+  readonly limits: SessionLimits
+  readonly now: () => number
+}
+
+type Endpoint = (scope: AuthScope, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
+
+/** Registers the endpoints in a scope of their own: only here is there @fastify/session. */
+export async function authRoutes (app: FastifyInstance, scope: AuthScope): Promise<void> {
+  await scope.lifecycle.register(app)
+  // Bodies are of no interest here: whatever comes is left unread, and no content type is worth a different answer.
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+
+  const on = (method: 'GET' | 'POST', url: string, endpoint: Endpoint): void => {
+    app.route({ method, url, handler: (request, reply) => endpoint(scope, request, reply) })
+  }
+  on('GET', '/.auth/login', login)
+  on('GET', '/.auth/login/aad', login)
+  on('GET', '/.auth/callback', callback)
+  on('GET', '/.auth/logout', logout)
+  on('POST', '/.auth/logout', logout)
+  on('GET', '/.auth/logout/done', loggedOut)
+  on('GET', '/.auth/me', me)
+  app.all('/.auth', unknownEndpoint)
+  app.all('/.auth/*', unknownEndpoint)
+}
+
+async function unknownEndpoint (): Promise<never> {
+  throw new errors.SG_ROUTE_UNKNOWN()
+}

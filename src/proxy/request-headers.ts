@@ -1,0 +1,108 @@
+/**
+ * This file decides what an upstream sees: the client's fields less those that are the gateway's, then the gateway's own.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { CompiledRoute } from '../config/compile.ts'
+import { withoutOwnCookies } from '../session/cookie.ts'
+import type { Claims } from '../session/session.ts'
+import { isHopByHop, isOwned, nominatedBy } from './field-names.ts'
+import { identityHeaders } from './identity-headers.ts'
+
+/** What is the same for all routes. */
+export interface HeaderPolicy {
+  readonly publicUrl: URL
+  readonly isOwnCookie: (name: string) => boolean
+  /** Names that some route's identity map sets: removed from clients on every route. Lower case. */
+  readonly identityNames: ReadonlySet<string>
+  /** Whether an address is a proxy whose X-Forwarded-For is believed. */
+  readonly isTrustedProxy: (address: string) => boolean
+}
+
+/** What a request adds. */
+export interface Injected {
+  readonly claims: Claims | undefined
+  /** The Authorization value, scheme included; undefined on routes without a token. */
+  readonly bearer: string | undefined
+  readonly requestId: string
+}
+
+/** Writes the flat list of names and values that the upstream gets. */
+export type RequestHeaderWriter = (request: IncomingMessage, injected: Injected) => string[]
+
+const act = { pass: 0, drop: 1, cookie: 2, via: 3, forwardedFor: 4, trace: 5, body: 6 } as const
+type Act = typeof act[keyof typeof act]
+
+/** Clients can send any number of different names; what is remembered about names is bounded. */
+const maxRememberedNames = 1000
+
+export function requestHeaderWriter (route: CompiledRoute, policy: HeaderPolicy): RequestHeaderWriter {
+  const { publicUrl } = policy
+  const identity = identityHeaders(route.identityHeaders)
+  const constant = ['x-forwarded-host', publicUrl.host, 'x-forwarded-proto', publicUrl.protocol.slice(0, -1)]
+  const set = Object.entries(route.requestHeaders.set).flat()
+  const removed = new Set([...policy.identityNames, ...route.requestHeaders.remove, ...Object.keys(route.requestHeaders.set)])
+  const known = new Map<string, Act>()
+
+  function actOf (raw: string): Act {
+    const remembered = known.get(raw)
+    if (remembered !== undefined) return remembered
+    const decided = decide(raw.toLowerCase(), removed)
+    if (known.size < maxRememberedNames) known.set(raw, decided)
+    return decided
+  }
+
+  return function writeRequestHeaders (request, { claims, bearer, requestId }) {
+    const raw = request.rawHeaders
+    const nominated = nominatedBy(request.headers.connection)
+    const list: string[] = []
+    let via = '1.1 scopegate'
+    let forwardedFor = ''
+    let traceparent: string | undefined
+    for (let i = 0; i < raw.length; i += 2) {
+      const name = raw[i]!
+      const value = raw[i + 1]!
+      const what = actOf(name)
+      if (what === act.drop || (what !== act.body && nominated?.has(name.toLowerCase()) === true)) continue
+      if (what === act.pass || what === act.body) list.push(name, value)
+      else if (what === act.cookie) pushCookies(list, value, policy.isOwnCookie)
+      else if (what === act.via) via = `${value}, ${via}`
+      else if (what === act.forwardedFor) forwardedFor += `${value}, `
+      else traceparent ??= value
+    }
+    const peer = addressOf(request)
+    list.push('x-forwarded-for', policy.isTrustedProxy(peer) ? forwardedFor + peer : peer)
+    list.push(...constant, 'x-request-id', requestId, 'traceparent', traceOf(traceparent, requestId), 'via', via)
+    if (claims !== undefined) list.push(...identity(claims))
+    if (bearer !== undefined) list.push('authorization', bearer)
+    list.push(...set)
+    return list
+  }
+}
+
+function decide (name: string, removed: ReadonlySet<string>): Act {
+  if (name === 'cookie') return act.cookie
+  if (name === 'via') return act.via
+  if (name === 'x-forwarded-for') return act.forwardedFor
+  if (name === 'traceparent') return act.trace
+  // Framing: a Connection field that names it cannot take it away.
+  if (name === 'content-length') return act.body
+  return isHopByHop(name) || isOwned(name) || removed.has(name) ? act.drop : act.pass
+}
+
+function pushCookies (list: string[], header: string, isOwn: (name: string) => boolean): void {
+  const kept = withoutOwnCookies(header, isOwn)
+  if (kept !== undefined) list.push('cookie', kept)
+}
+
+/** The peer's address; IPv4 in its own form also on a dual-stack socket. */
+export function addressOf (request: IncomingMessage): string {
+  const address = request.socket.remoteAddress ?? ''
+  return address.startsWith('::ffff:') ? address.slice(7) : address
+}
+
+/** A trace context from outside is used when it is well formed (W3C Trace Context, section 3.2); otherwise one begins here. */
+function traceOf (traceparent: string | undefined, requestId: string): string {
+  if (traceparent !== undefined && /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)) return traceparent
+  const hex = requestId.replaceAll('-', '')
+  return `00-${hex}-${hex.slice(16)}-00`
+}

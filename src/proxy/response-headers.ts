@@ -1,0 +1,79 @@
+/**
+ * This file decides what a browser sees of an upstream's header section.
+ */
+import type { CompiledRoute } from '../config/compile.ts'
+import { isHopByHop, nominatedBy } from './field-names.ts'
+
+/** Rewrites the flat list of raw names and values that the upstream sent into the one that the client gets. */
+export type ResponseHeaderWriter = (raw: readonly Buffer[]) => string[]
+
+export interface ResponsePolicy {
+  readonly isOwnCookie: (name: string) => boolean
+  /** Told when an upstream tried to set one of the gateway's cookies. */
+  readonly onPlantedCookie: (route: CompiledRoute) => void
+}
+
+/** Never passed on: site data is the gateway's too, and these two mark its own answers. */
+const dropped = new Set(['clear-site-data', 'scopegate', 'scopegate-error', 'proxy-authenticate', 'proxy-authentication-info'])
+
+export function responseHeaderWriter (route: CompiledRoute, policy: ResponsePolicy): ResponseHeaderWriter {
+  const removed = new Set([...route.responseHeaders.remove, ...Object.keys(route.responseHeaders.set)])
+  const set = Object.entries(route.responseHeaders.set).flat()
+
+  function isPassed (name: string, value: string): boolean {
+    if (name === 'set-cookie' && policy.isOwnCookie(cookieName(value))) {
+      policy.onPlantedCookie(route)
+      return false
+    }
+    return !isHopByHop(name) && !dropped.has(name) && !removed.has(name)
+  }
+
+  return function writeResponseHeaders (raw) {
+    const list: string[] = []
+    let connection: string | undefined
+    for (let i = 0; i < raw.length; i += 2) {
+      const name = raw[i]!.toString('latin1')
+      const value = raw[i + 1]!.toString('latin1')
+      const lower = name.toLowerCase()
+      if (lower === 'connection') connection = value
+      if (isPassed(lower, value)) list.push(name, lower === 'location' || lower === 'content-location' ? mapLocation(value, route) : value)
+    }
+    const nominated = nominatedBy(connection)
+    return (nominated === undefined ? list : withoutNominated(list, nominated)).concat(set)
+  }
+}
+
+/** The name a browser would store. A nameless cookie `=a=b` comes back as `a=b`, so it counts as `a` (RFC 6265bis, 5.6). */
+function cookieName (setCookie: string): string {
+  return setCookie.split(';', 1)[0]!.replace(/^[\s=]+/, '').split('=', 1)[0]!.trim()
+}
+
+function withoutNominated (list: readonly string[], nominated: ReadonlySet<string>): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < list.length; i += 2) {
+    const name = list[i]!.toLowerCase()
+    if (name === 'content-length' || !nominated.has(name)) kept.push(list[i]!, list[i + 1]!)
+  }
+  return kept
+}
+
+/**
+ * Maps an address on the upstream's own origin to where the client finds it; everything else passes byte for byte. Only
+ * an address that parses to exactly that origin is touched: `login`, `//elsewhere` and `javascript:` stay what they are.
+ */
+export function mapLocation (value: string, route: CompiledRoute): string {
+  const { origin, basePath } = route.upstreamUrl
+  if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) return value
+  const url = new URL(value)
+  if (url.origin !== origin || url.username !== '' || url.password !== '') return value
+  const path = clientPath(url.pathname, basePath, route)
+  return path === undefined ? value : path + url.search + url.hash
+}
+
+function clientPath (pathname: string, basePath: string, route: CompiledRoute): string | undefined {
+  const isWithin = pathname === basePath || pathname.startsWith(`${basePath}/`)
+  const path = isWithin ? pathname.slice(basePath.length) || '/' : undefined
+  if (path === undefined || route.rewrite === undefined) return path
+  const rewrite = route.rewrite.replace(/\/$/, '')
+  return path === rewrite || path.startsWith(`${rewrite}/`) ? route.prefix + path.slice(rewrite.length) : undefined
+}

@@ -1,0 +1,119 @@
+/**
+ * This file turns every error into an answer: a redirect to the sign-in, a problem document or a page. It decides what a
+ * navigation is, and marks every answer that is the gateway's own.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { SignInNeeds } from '../auth/need.ts'
+import { problemPage } from '../auth/pages/problem.ts'
+import { styleSource } from '../auth/pages/template.ts'
+import { parseReturnUrl } from '../auth/return-url.ts'
+import { type Problem, problemOf, SignInRequired } from '../errors.ts'
+
+export interface AnswerDeps {
+  readonly needs: SignInNeeds
+  readonly publicOrigin: string
+  /** The provider's origin: a sign-out form here is redirected there, which form-action has to allow. */
+  readonly providerOrigin: string
+  /** What the matched route says about requests without a session; `auto` where no route matched. */
+  readonly unauthenticated: (request: FastifyRequest) => 'auto' | 'redirect' | '401'
+}
+
+/** Fastify's error handler: refusals are answered, faults are answered without their cause and logged with it. */
+export function errorHandler (deps: AnswerDeps) {
+  return async function answerError (error: Error, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const problem = problemOf(error)
+    logProblem(request, problem, error)
+    reply.header('scopegate-error', problem.code)
+    if (error instanceof SignInRequired) return await answerSignInRequired(deps, request, reply, problem, error)
+    return isNavigation(request)
+      ? sendPage(reply, problem, request, undefined)
+      : sendProblem(reply, problem, request, {})
+  }
+}
+
+/** What the client asked for and may not have is worth a line; what failed on our side is worth a stack. */
+function logProblem (request: FastifyRequest, problem: Problem, error: Error): void {
+  if (problem.code === 'SG_INTERNAL') request.log.error({ err: error, requestId: request.id }, 'unexpected error')
+  else if (problem.status >= 500) request.log.warn({ code: problem.code, cause: causeOf(error), requestId: request.id }, problem.title)
+}
+
+/** Names and codes of what lies under an error: enough to find it, nothing that a provider or an upstream said. */
+function causeOf (error: Error): string | undefined {
+  const { cause } = error
+  if (!(cause instanceof Error)) return undefined
+  return 'code' in cause ? `${cause.name} ${String(cause.code)}` : cause.name
+}
+
+async function answerSignInRequired (
+  deps: AnswerDeps, request: FastifyRequest, reply: FastifyReply, problem: Problem, error: SignInRequired
+): Promise<FastifyReply> {
+  const { need } = error
+  const wantsRedirect = isRedirected(deps.unauthenticated(request), request)
+  const loginUrl = await deps.needs.loginUrl(need, returnUrlOf(deps, request, wantsRedirect), request.live?.key)
+  if (wantsRedirect) return reply.redirect(loginUrl, 302)
+  reply.header('www-authenticate', challenge(need.reason, need.scopes, loginUrl))
+  return sendProblem(reply, problem, request, { loginUrl, reason: need.reason })
+}
+
+function isRedirected (setting: 'auto' | 'redirect' | '401', request: FastifyRequest): boolean {
+  return setting === 'auto' ? isNavigation(request) : setting === 'redirect'
+}
+
+/**
+ * Whether a person's browser is going to a page, rather than a script or a subresource asking for something. An API client
+ * with a bearer token is never one.
+ */
+export function isNavigation (request: Pick<FastifyRequest, 'method' | 'headers'>): boolean {
+  const { 'sec-fetch-mode': mode, 'sec-fetch-dest': dest, accept, authorization } = request.headers
+  if (authorization !== undefined) return false
+  if (mode !== undefined || dest !== undefined) return mode === 'navigate' && dest === 'document'
+  const isRead = request.method === 'GET' || request.method === 'HEAD'
+  return isRead && accept?.includes('text/html') === true && request.headers['x-requested-with'] === undefined
+}
+
+/** A navigation comes back to where it went; anything else, and a form that was posted, to the page it came from. */
+function returnUrlOf (deps: AnswerDeps, request: FastifyRequest, isRedirect: boolean): string {
+  const isRead = request.method === 'GET' || request.method === 'HEAD'
+  const { target } = request.raw
+  if (isRedirect && isRead && target !== undefined) return parseReturnUrl(target.path + target.query)
+  const { referer } = request.headers
+  if (referer === undefined || !URL.canParse(referer)) return '/'
+  const page = new URL(referer)
+  return page.origin === deps.publicOrigin ? parseReturnUrl(page.pathname + page.search) : '/'
+}
+
+/** The challenge that 401 owes (RFC 9110, section 11.6.1; RFC 6750, section 3). Values are ours: no quoting is needed. */
+function challenge (reason: string, scopes: readonly string[], loginUrl: string): string {
+  const scope = scopes.length === 0 ? '' : `, scope="${scopes.join(' ')}"`
+  return `Bearer realm="scopegate", reason="${reason}", login_url="${loginUrl}"${scope}`
+}
+
+/** RFC 9457. */
+function sendProblem (reply: FastifyReply, problem: Problem, request: FastifyRequest, more: Record<string, string>): FastifyReply {
+  const { code, status, title } = problem
+  return reply.code(status).type('application/problem+json')
+    .send(JSON.stringify({ type: `urn:scopegate:error:${code}`, title, status, code, requestId: request.id, ...more }))
+}
+
+function sendPage (reply: FastifyReply, problem: Problem, request: FastifyRequest, loginUrl: string | undefined): FastifyReply {
+  return reply.code(problem.status).type('text/html; charset=utf-8').send(problemPage(problem, request.id, loginUrl))
+}
+
+/**
+ * An onSend hook that marks the gateway's own answers and keeps them out of caches, frames and scripts. Proxied answers do
+ * not pass here: they are written to the socket directly.
+ */
+export function ownAnswerHeaders ({ providerOrigin }: Pick<AnswerDeps, 'providerOrigin'>) {
+  const policy = `default-src 'none'; style-src ${styleSource}; frame-ancestors 'none'; base-uri 'none'; form-action 'self' ${providerOrigin}`
+  return function markOwnAnswer (_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: null, payload: unknown) => void): void {
+    if (!reply.hasHeader('scopegate-error')) reply.header('scopegate', '1')
+    reply.headers({
+      'cache-control': 'no-store',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': policy,
+      vary: 'Cookie, Sec-Fetch-Site, Origin'
+    })
+    done(null, payload)
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * This file builds a gateway from a config: what there is, what is given to whom, and in which order.
+ */
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { BlockList } from 'node:net'
+import { fastify, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
+import { createSignInNeeds } from '../auth/need.ts'
+import { createRounds } from '../auth/rounds.ts'
+import { authRoutes } from '../auth/routes.ts'
+import { createTransactions } from '../auth/transaction.ts'
+import { type CompiledConfig, compileConfig } from '../config/compile.ts'
+import { decodeKey } from '../config/keys.ts'
+import type { Config } from '../config/schema.ts'
+import { createEntraProvider } from '../identity/entra.ts'
+import { proxyRoutes } from '../proxy/routes.ts'
+import { createUpstreams } from '../proxy/upstreams.ts'
+import { createSessionsByUser } from '../session/by-user.ts'
+import { cookieForm, isOwnCookie } from '../session/cookie.ts'
+import { createSessionIds } from '../session/ids.ts'
+import { createSessionLifecycle } from '../session/lifecycle.ts'
+import { createSessionReader, type LiveSession } from '../session/reader.ts'
+import { createKeyRing, generateKey } from '../store/key-ring.ts'
+import { createMemoryStore } from '../store/memory.ts'
+import { createSealer } from '../store/seal.ts'
+import { type Logger, logRequest } from '../telemetry/log.ts'
+import { errorHandler, ownAnswerHeaders } from './answers.ts'
+
+/** What a gateway needs from its surroundings. Tests replace the clock and listen to the log. */
+export interface GatewayDeps {
+  readonly log: Logger
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+/** A config, running. */
+export interface Gateway {
+  /** Answers one request whose target the listener has checked. */
+  handle (request: IncomingMessage, response: ServerResponse): void
+  /** Whether sign-ins work: the provider's endpoints are known. */
+  readonly isReady: () => boolean
+  close (): Promise<void>
+}
+
+export async function buildGateway (config: Config, deps: GatewayDeps): Promise<Gateway> {
+  const { log, now } = deps
+  const compiled = compileConfig(config)
+  const publicUrl = new URL(config.server.publicUrl)
+  const limits = { idleMs: config.session.idleSeconds * 1000, absoluteMs: config.session.absoluteSeconds * 1000 }
+  const cookie = cookieForm(publicUrl, config.session.cookie.name, config.session.cookie.sameSite)
+
+  const store = createMemoryStore({ now })
+  const keys = createKeyRing(ringKeys(config), `${config.entra.clientId} ${publicUrl.origin}`)
+  const sealer = createSealer(keys, now)
+  const ids = createSessionIds(keys)
+  const byUser = createSessionsByUser(store, keys)
+  const reader = createSessionReader({
+    store, ids, cookieName: cookie.name, limits, now, onTouchFailed: err => log.warn({ err }, 'a session could not be touched')
+  })
+  const lifecycle = createSessionLifecycle({
+    store, ids, cookie, reader, byUser, publicProtocol: cookie.secure ? 'https' : 'http', now
+  })
+  const provider = createEntraProvider({
+    entra: config.entra, redirectUri: new URL('/.auth/callback', publicUrl).href, scopeSets: compiled.scopeSets, store, keys, now, log
+  })
+  const upstreams = createUpstreams(config.upstreams)
+  const needs = createSignInNeeds(sealer)
+
+  /** The grant is dead: the account's tokens are gone already, and this session is of no use any more. */
+  async function endSession (live: LiveSession): Promise<void> {
+    reader.forget(live.key)
+    await store.delete(live.key)
+    reader.forget(live.key)
+    await byUser.remove(live.account, live.key)
+    log.info({ event: 'session-ended', reason: 'grant-dead' }, 'the provider ended a session')
+  }
+
+  const app = createApp(log)
+  app.decorateRequest('live', undefined)
+  app.decorateRequest('bearer', undefined)
+  app.addHook('onResponse', logRequest(log))
+  app.addHook('onSend', ownAnswerHeaders({ providerOrigin: new URL(config.entra.instance).origin }))
+  app.setErrorHandler(errorHandler({
+    needs,
+    publicOrigin: publicUrl.origin,
+    providerOrigin: new URL(config.entra.instance).origin,
+    unauthenticated: unauthenticatedBy(compiled)
+  }))
+  app.register(async scope => await authRoutes(scope, {
+    provider,
+    lifecycle,
+    store,
+    keys,
+    publicUrl,
+    limits,
+    now,
+    needs,
+    cookieName: cookie.name,
+    initialScopes: config.entra.initialScopes,
+    transactions: createTransactions(sealer, cookie.name),
+    rounds: createRounds(sealer, cookie.name, now)
+  }))
+  app.register(async scope => {
+    proxyRoutes(scope, {
+      compiled,
+      upstreams,
+      guards: {
+        reader,
+        provider,
+        publicOrigin: publicUrl.origin,
+        endSession,
+        onRefusal: (route, by) => log.info({ event: 'access-refused', route: route.id, by }, 'access refused')
+      },
+      headers: {
+        publicUrl,
+        isOwnCookie: isOwnCookie(cookie),
+        identityNames: identityNames(compiled),
+        isTrustedProxy: trustedProxies(config.server.trustedProxies),
+        onPlantedCookie: route => log.warn({ event: 'cookie-planting', route: route.id }, 'an upstream tried to set a cookie of the gateway')
+      }
+    })
+  })
+  await app.ready()
+
+  return {
+    handle: (request, response) => { app.routing(request, response) },
+    isReady: provider.isReady,
+    async close () {
+      await app.close()
+      await Promise.all([upstreams.close(), provider.close(), store.close()])
+    }
+  }
+}
+
+function createApp (log: Logger): FastifyInstance {
+  return fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    // One logger for all requests: a child of it for each costs more than the rest of a log line.
+    childLoggerFactory: parent => parent,
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    exposeHeadRoutes: false,
+    routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false, maxParamLength: 8192 }
+  }) as unknown as FastifyInstance
+}
+
+/** With the memory store a key for this process's life is enough: its sessions do not outlive the process either. */
+function ringKeys (config: Config): Parameters<typeof createKeyRing>[0] {
+  return config.keys === undefined ? [generateKey()] : config.keys.map(({ id, key }) => ({ id, secret: decodeKey(key)! }))
+}
+
+function unauthenticatedBy ({ routes }: CompiledConfig): (request: FastifyRequest) => 'auto' | 'redirect' | '401' {
+  const settings = new Map(routes.map(route => [route.id, route.unauthenticated]))
+  return request => settings.get(request.routeOptions.config.route ?? '') ?? 'auto'
+}
+
+/** Names that the identity maps of routes set; a client must not get them to any upstream. */
+function identityNames ({ routes }: CompiledConfig): Set<string> {
+  return new Set(routes.flatMap(({ identityHeaders }) =>
+    typeof identityHeaders === 'string' ? [] : Object.keys(identityHeaders).map(name => name.toLowerCase())))
+}
+
+function trustedProxies (blocks: readonly string[]): (address: string) => boolean {
+  if (blocks.length === 0) return () => false
+  const list = new BlockList()
+  for (const block of blocks) {
+    const [address, bits] = block.split('/') as [string, string?]
+    const family = address.includes(':') ? 'ipv6' : 'ipv4'
+    if (bits === undefined) list.addAddress(address, family)
+    else list.addSubnet(address, Number(bits), family)
+  }
+  return address => list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
+}

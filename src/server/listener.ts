@@ -1,0 +1,150 @@
+/**
+ * This file listens: sockets and their limits, the checks that come before any route, and the end in good order.
+ */
+import { randomUUID } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Config } from '../config/schema.ts'
+import { parseTarget, type RefusedTarget, type Target } from '../proxy/target.ts'
+import type { Logger } from '../telemetry/log.ts'
+import { readFields } from './fields.ts'
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+export interface Listener {
+  listen (): Promise<AddressInfo>
+  /** Lets requests under way finish for so many milliseconds, then cuts what is left. */
+  close (drainMs: number): Promise<void>
+}
+
+/** Longer than a load balancer keeps its side, so that it never writes into a connection that we are closing. */
+const keepAliveMs = 72_000
+const requestsPerSocket = 1000
+const connectionsCheckMs = 5000
+
+export interface ListenerDeps {
+  /** Whether a host name, without port and in lower case, is one that this gateway answers for. */
+  readonly isKnownHost: (host: string) => boolean
+  readonly handle: Handler
+  readonly log: Logger
+}
+
+export function createListener (config: Config['server'], { isKnownHost, handle, log }: ListenerDeps): Listener {
+  const { limits } = config
+  const server = createServer({
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeoutSeconds * 1000,
+    requestTimeout: limits.requestTimeoutSeconds * 1000,
+    connectionsCheckingInterval: connectionsCheckMs,
+    keepAliveTimeout: keepAliveMs,
+    requireHostHeader: false
+  })
+  server.maxConnections = limits.maxConnections
+  server.maxRequestsPerSocket = requestsPerSocket
+  // Node would leave out what is beyond this number without a word; fields.ts counts and refuses instead.
+  server.maxHeadersCount = 0
+
+  function admit (request: IncomingMessage, response: ServerResponse): void {
+    const checked = check(request, isKnownHost)
+    if (checked.kind === 'refused') {
+      const requestId = randomUUID()
+      log.info({ requestId, event: 'target-refused', status: checked.status, why: checked.why }, 'a request was refused before any route')
+      refuse(response, checked, requestId)
+      return
+    }
+    request.target = checked
+    request.url = ownPathOf(checked) + checked.query
+    handle(request, response)
+  }
+
+  server.on('request', admit)
+  // The interim answer is given when somebody is going to read the body, not before.
+  server.on('checkContinue', admit)
+  server.on('clientError', answerBrokenRequest)
+
+  return { listen: async () => await listen(server, config), close: async drainMs => await close(server, drainMs) }
+}
+
+/** Everything about a request that can be refused without knowing a route. */
+function check (request: IncomingMessage, isKnownHost: (host: string) => boolean): Target | Refusal {
+  if (request.method === 'TRACE') return { kind: 'refused', status: 405, why: 'TRACE' }
+  const target = parseTarget(request.url ?? '')
+  if (target.kind === 'refused') return target
+  const fields = readFields(request.rawHeaders)
+  if (fields.kind === 'refused') return fields
+  const host = target.authority ?? fields.host
+  if (!isHost(host)) return { kind: 'refused', status: 400, why: 'a malformed host' }
+  if (!isKnownHost(hostName(host))) return { kind: 'refused', status: 421, why: 'a foreign host' }
+  if (target.authority !== undefined || host !== hostName(host)) request.headers.host = hostName(host)
+  return target
+}
+
+interface Refusal extends Omit<RefusedTarget, 'status'> {
+  readonly status: 400 | 405 | 414 | 421 | 431
+}
+
+/** RFC 3986, section 3.2.2: a registered name, an IPv4 address or a bracketed IPv6 address, and a port. */
+function isHost (text: string): boolean {
+  return /^(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?$/.test(text)
+}
+
+function hostName (host: string): string {
+  return host.replace(/:[0-9]*$/, '').replace(/\.$/, '').toLowerCase()
+}
+
+/**
+ * The path that is routed. `/.auth` in any other spelling is ours too, and is no endpoint: it must not reach a route that
+ * would proxy it.
+ */
+function ownPathOf ({ routePath }: Target): string {
+  const isVariant = /^\/\.auth(?:\/|$)/i.test(routePath) && !routePath.startsWith('/.auth')
+  return isVariant ? '/.auth/unknown' : routePath
+}
+
+/** Refused before any route: no page, no session, and this connection carries nothing more. */
+function refuse (response: ServerResponse, { status }: Refusal, requestId: string): void {
+  response.writeHead(status, {
+    'content-type': 'application/problem+json',
+    'cache-control': 'no-store',
+    'scopegate-error': 'SG_TARGET_INVALID',
+    connection: 'close'
+  })
+  response.end(problemText(status, requestId))
+}
+
+function problemText (status: number, requestId: string): string {
+  const title = 'The request target or its headers are not acceptable'
+  return JSON.stringify({ type: 'urn:scopegate:error:SG_TARGET_INVALID', title, status, code: 'SG_TARGET_INVALID', requestId })
+}
+
+/** What the parser could not read (RFC 9112, section 2.2): answered in plain bytes, then closed. */
+function answerBrokenRequest (error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
+  const body = problemText(status, randomUUID())
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n` +
+    `scopegate-error: SG_TARGET_INVALID\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
+}
+
+async function listen (server: Server, { host, port }: Config['server']): Promise<AddressInfo> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  return server.address() as AddressInfo
+}
+
+async function close (server: Server, drainMs: number): Promise<void> {
+  const cut = setTimeout(() => { server.closeAllConnections() }, drainMs)
+  await new Promise<void>(resolve => {
+    server.close(() => { resolve() })
+    server.closeIdleConnections()
+  })
+  clearTimeout(cut)
+}
