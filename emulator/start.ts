@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createFaults } from './admin/faults.ts'
+import { createAdmin, type Admin } from './admin/operations.ts'
 import { createClock } from './clock.ts'
 import type { EmulatorConfig } from './config/shape.ts'
 import { loadDefaultConfig } from './config/load.ts'
@@ -34,6 +35,8 @@ export interface Emulator {
   readonly caPem: string
   readonly caFile: string
   readonly config: EmulatorConfig
+  /** The admin API in process; no HTTP, no `admin: true` needed. */
+  readonly admin: Admin
   requests (since?: number): RequestLogEntry[]
   close (): Promise<void>
 }
@@ -53,6 +56,7 @@ export async function startEmulator (options: EmulatorOptions = {}): Promise<Emu
     caPem: tls?.caPem ?? '',
     caFile: ca.file,
     config,
+    admin: createAdmin(world),
     requests: (since) => world.requests.list(since),
     close: async () => {
       await app.close()
@@ -63,6 +67,7 @@ export async function startEmulator (options: EmulatorOptions = {}): Promise<Emu
 
 async function createWorld (config: EmulatorConfig, options: EmulatorOptions): Promise<World> {
   return {
+    config,
     origin: config.origin ?? 'https://localhost:8443',
     issuerMode: config.issuerMode ?? 'own',
     lifetimes: { ...DEFAULT_LIFETIMES, ...config.lifetimes },

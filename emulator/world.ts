@@ -1,5 +1,5 @@
 /** This file is what every part of the emulator is handed: settings, clock, keys, state, and the two test instruments. */
-import type { Lifetimes, Quirks } from './config/shape.ts'
+import type { EmulatorConfig, Lifetimes, Quirks } from './config/shape.ts'
 import type { Clock } from './clock.ts'
 import type { SigningKeys } from './keys/signing-keys.ts'
 import type { State } from './state.ts'
@@ -7,6 +7,8 @@ import type { Faults } from './admin/faults.ts'
 import type { RequestLog } from './http/request-log.ts'
 
 export interface World {
+  /** As loaded; `reset` goes back to it. */
+  readonly config: EmulatorConfig
   /** Known once the emulator listens. */
   origin: string
   readonly issuerMode: 'own' | 'microsoft'

@@ -3,11 +3,10 @@ import type { FastifyReply } from 'fastify'
 import { requireGranted } from '../consent.ts'
 import { satisfiedContexts } from '../policies/evaluate.ts'
 import { echoScopes, graphOnly } from '../scopes.ts'
-import { createHandle } from '../state.ts'
-import { HANDLE_PREFIX } from '../token/fields.ts'
 import { issueUserToken } from '../tokens/access-token.ts'
 import { clientInfo } from '../tokens/claims.ts'
 import { issueIdToken } from '../tokens/id-token.ts'
+import { createCode } from './code.ts'
 import { replySuccess } from './reply.ts'
 import { consentContextOf, scopesOf, userOf, type Visit } from './visit.ts'
 
@@ -17,7 +16,7 @@ export async function finish (visit: Visit): Promise<FastifyReply> {
   if (flow.kind === 'admin-consent') return finishAdminConsent(visit)
   const { authorize } = visit
   rememberApp(visit)
-  const code = authorize.responseTypes.includes('code') ? createCode(visit) : undefined
+  const code = authorize.responseTypes.includes('code') ? codeOf(visit) : undefined
   const token = authorize.responseTypes.includes('token') ? await createAccessToken(visit) : undefined
   const idToken = authorize.responseTypes.includes('id_token') ? await createIdToken(visit, code, token?.access_token) : undefined
   const withClientInfo = authorize.parameters.client_info === '1' ? { client_info: clientInfo(userOf(visit)) } : {}
@@ -37,9 +36,8 @@ function rememberApp ({ browser, flow, authorize }: Visit): void {
   if (account !== undefined && !account.apps.includes(authorize.client.clientId)) account.apps.push(authorize.client.clientId)
 }
 
-function createCode ({ flow, authorize, world }: Visit): string {
-  const code = HANDLE_PREFIX + createHandle(world.quirks.codeLength - HANDLE_PREFIX.length)
-  world.state.codes.set(code, {
+function codeOf ({ flow, authorize, world }: Visit): string {
+  return createCode({
     ...flow.authentication!,
     clientId: authorize.client.clientId,
     // As sent: redemption has to repeat it byte by byte.
@@ -48,11 +46,8 @@ function createCode ({ flow, authorize, world }: Visit): string {
     nonce: authorize.nonce,
     challenge: authorize.challenge,
     claims: authorize.parameters.claims ?? null,
-    issuedAt: world.clock.now(),
-    redeemed: false,
     platform: authorize.platform
-  })
-  return code
+  }, world)
 }
 
 /** Implicit flow: for the first resource asked for. */
