@@ -26,6 +26,8 @@ export class StsError extends AuthError {
 
   constructor (failure: StsFailure, details: StsErrorDetails = {}) {
     super(failure, '', failure)
+    // MSAL's constructor makes everything an AuthError and nothing more: `instanceof StsError` would be false.
+    Object.setPrototypeOf(this, StsError.prototype)
     this.name = 'StsError'
     this.status = details.status
     this.retryAfterMs = details.retryAfterMs
