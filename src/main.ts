@@ -19,32 +19,30 @@ LOG_LEVEL sets the log level: fatal, error, warn, info (the default), debug or t
 Exit codes: 0 fine, 1 problems found, 2 wrong usage, 70 cannot start.
 `
 
-const { env, stdout, stderr } = process
-const print = (line: string): void => { stdout.write(`${line}\n`) }
-const printError = (line: string): void => { stderr.write(`${line}\n`) }
+const { env, stdout: out, stderr: err } = process
 
 type Command = (file: string) => number | Promise<number>
 
 const commands: Readonly<Record<string, Command>> = {
-  serve: async file => await serve({ file, env, printError, ended: endOfService() }),
-  check: file => check({ file, env, out: print, err: printError }),
-  schema: () => schema({ out: print })
+  serve: async file => await serve({ file, env, err, ended: endOfService() }),
+  check: file => check({ file, env, out, err }),
+  schema: () => schema({ out })
 }
 
 async function main (argv: readonly string[]): Promise<number> {
   const parsed = parse(argv)
   if (parsed === undefined) {
-    printError(help)
+    err.write(help)
     return 2
   }
   if (parsed.values.help === true) {
-    print(help)
+    out.write(help)
     return 0
   }
   const [name = 'serve', ...rest] = parsed.positionals
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined || rest.length > 0) {
-    printError(`unknown command: ${[name, ...rest].join(' ')}\n\n${help}`)
+    err.write(`unknown command: ${[name, ...rest].join(' ')}\n\n${help}`)
     return 2
   }
   return await command(resolve(parsed.values.config ?? env.SCOPEGATE_CONFIG ?? 'config/gateway.yaml'))
@@ -77,7 +75,7 @@ async function endOfService (): Promise<string> {
 main(process.argv.slice(2)).then(
   code => { process.exitCode = code },
   error => {
-    printError(`scopegate cannot start: ${error instanceof Error ? error.stack : String(error)}`)
+    err.write(`scopegate cannot start: ${error instanceof Error ? error.stack : String(error)}\n`)
     process.exitCode = 70
   }
 )

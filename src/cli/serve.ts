@@ -6,20 +6,21 @@ import { buildGateway } from '../server/gateway.ts'
 import { knownHosts } from '../server/hosts.ts'
 import { createListener } from '../server/listener.ts'
 import { createLog } from '../telemetry/log.ts'
+import type { Output } from './check.ts'
 
 export interface ServeOptions {
   readonly file: string
   readonly env: Readonly<Record<string, string | undefined>>
-  readonly printError: (line: string) => void
+  readonly err: Output
   /** Resolves when the process is asked to end. */
   readonly ended: Promise<string>
 }
 
 /** @returns the exit code: 0 after a drain, 1 when the config has problems, 70 when listening failed */
-export async function serve ({ file, env, printError, ended }: ServeOptions): Promise<number> {
+export async function serve ({ file, env, err, ended }: ServeOptions): Promise<number> {
   const loaded = loadConfig({ file, env })
   if (loaded.kind === 'problems') {
-    for (const problem of loaded.problems) printError(formatProblem(problem))
+    for (const problem of loaded.problems) err.write(`${formatProblem(problem)}\n`)
     return 1
   }
   const { config } = loaded
@@ -29,9 +30,9 @@ export async function serve ({ file, env, printError, ended }: ServeOptions): Pr
   try {
     const { address, port } = await listener.listen()
     log.info({ event: 'listening', address, port, publicUrl: config.server.publicUrl }, 'listening')
-  } catch (err) {
+  } catch (error) {
     await gateway.close()
-    printError(`cannot listen on ${config.server.host}:${config.server.port}: ${(err as NodeJS.ErrnoException).code}`)
+    err.write(`cannot listen on ${config.server.host}:${config.server.port}: ${(error as NodeJS.ErrnoException).code}\n`)
     return 70
   }
   const signal = await ended

@@ -24,8 +24,6 @@ const guards: readonly Guard[] = [refuseEncodedSlash, loadSession, requireSessio
 
 /** Registers every entry of the compiled table; whatever none of them matches is unknown, and only to the signed-in. */
 export function proxyRoutes (app: FastifyInstance, scope: ProxyScope): void {
-  app.decorateRequest('live', undefined)
-  app.decorateRequest('bearer', undefined)
   app.addHook('onRequest', keepBodyOpaque)
   for (const entry of scope.compiled.table) {
     if (entry.route === undefined) registerUnknown(app, scope, entry)

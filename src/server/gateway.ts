@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BlockList } from 'node:net'
-import { fastify, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
+import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
 import { createSignInNeeds } from '../auth/need.ts'
 import { createRounds } from '../auth/rounds.ts'
 import { authRoutes } from '../auth/routes.ts'
@@ -75,7 +75,7 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
     log.info({ event: 'session-ended', reason: 'grant-dead' }, 'the provider ended a session')
   }
 
-  const app = createApp(log)
+  const app = createApp(log, compiled)
   app.decorateRequest('live', undefined)
   app.decorateRequest('bearer', undefined)
   app.addHook('onResponse', logRequest(log))
@@ -132,17 +132,21 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
   }
 }
 
-function createApp (log: Logger): FastifyInstance {
-  return fastify({
+function createApp (log: Logger, { table }: CompiledConfig): FastifyInstance {
+  const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
     // One logger for all requests: a child of it for each costs more than the rest of a log line.
     childLoggerFactory: parent => parent,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     requestIdHeader: false,
     exposeHeadRoutes: false,
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false, maxParamLength: 8192 }
   }) as unknown as FastifyInstance
+  const methods = new Set(table.flatMap(entry => entry.methods))
+  // Bodies are not parsed here, so for Fastify the methods it has to be told of have none.
+  for (const method of methods) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: false })
+  return app
 }
 
 /** With the memory store a key for this process's life is enough: its sessions do not outlive the process either. */
