@@ -10,7 +10,7 @@ export interface Position {
 export interface Problem extends Position {
   /** The file as it was named, the config or a key file. */
   readonly file: string
-  /** JSON pointer of the value in that file, empty for the whole. */
+  /** JSON pointer of the value in that file, or of what is around it; empty for the whole. */
   readonly path: string
   /** Never contains a secret or a substituted value. */
   readonly message: string
@@ -21,6 +21,7 @@ export interface Finding {
   readonly pointer: string
   /** Whether the key or its value is to be changed. */
   readonly part: 'key' | 'value'
+  /** What goes on after the name of the setting: `must be a text`. */
   readonly message: string
 }
 
@@ -32,4 +33,19 @@ export function formatProblem (problem: Problem): string {
 /** Adds a key or index to a JSON pointer (RFC 6901). */
 export function pointerTo (parent: string, key: string | number): string {
   return `${parent}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`
+}
+
+/**
+ * What a pointer points to, as the subject of a sentence: `publicUrl`, `scopes[0]`. What does not look like a name is not
+ * repeated: `{ clientSecret:abc }` without the space is a key to YAML.
+ */
+export function subjectOf (pointer: string): string {
+  if (pointer === '') return 'the file'
+  const [parent, last] = pointer.split('/').slice(-2) as [string, string]
+  if (/^\d+$/.test(last)) return parent === '' ? `entry ${last}` : `${named(parent)}[${last}]`
+  return named(last)
+}
+
+function named (key: string): string {
+  return /^[A-Za-z][A-Za-z0-9_-]{0,39}$/.test(key) ? key : 'this'
 }

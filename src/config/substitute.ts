@@ -35,17 +35,17 @@ export function substitute (text: string, sources: Sources): Substitution {
 
 interface Refusal { readonly message: string }
 
-const WRONG_FORM: Refusal = { message: 'a placeholder is written ${NAME}, ${NAME:-default} or ${file:/path}' } // eslint-disable-line no-template-curly-in-string
+const WRONG_FORM: Refusal = { message: 'has a placeholder in the wrong form: write ${NAME}, ${NAME:-default} or ${file:/path}' } // eslint-disable-line no-template-curly-in-string
 
 function lookUp (inner: string, sources: Sources): string | Refusal {
   if (inner.startsWith('file:')) {
     const path = inner.slice('file:'.length)
     const content = path === '' ? undefined : sources.file(path)
-    return content?.replace(/\r?\n$/, '') ?? { message: `the file ${JSON.stringify(path)} cannot be read` }
+    return content?.replace(/\r?\n$/, '') ?? { message: `refers to the file ${JSON.stringify(path)}, which cannot be read` }
   }
   const [, name, preset] = VARIABLE.exec(inner) ?? []
   if (name === undefined) return WRONG_FORM
   const value = sources.variable(name)
   if (preset !== undefined) return value === undefined || value === '' ? preset : value
-  return value ?? { message: `the variable ${name} is not set: set it, or give a default as in \${${name}:-default}` }
+  return value ?? { message: `refers to the variable ${name}, which is not set` }
 }

@@ -49,7 +49,8 @@ export function buildTable<R extends Matchable> (routes: readonly R[]): readonly
 
 /** `/a/*` also matches `/a` itself, which the router has to be told. */
 function patternsOf (routes: readonly Matchable[]): string[] {
-  return [...new Set(routes.flatMap(({ path }) => path.endsWith('/*') && path !== '/*' ? [path.slice(0, -2), path] : [path]))]
+  const patterns = routes.flatMap(({ path }) => path.endsWith('/*') && path !== '/*' ? [path.slice(0, -2), path] : [path])
+  return [...new Set(patterns)]
 }
 
 /** Whether every request that reaches this pattern also fits this route's path. */
@@ -58,22 +59,22 @@ function covers (path: string, pattern: string): boolean {
   return path.endsWith('/*') && `${pattern}/`.startsWith(path.slice(0, -1))
 }
 
-function entriesOf<R extends Matchable> (patterns: readonly string[], host: string | undefined, routes: readonly R[]): TableEntry<R>[] {
+function entriesOf<R extends Matchable> (patterns: readonly string[], host: TableEntry<R>['host'], routes: readonly R[]): TableEntry<R>[] {
   return patterns.flatMap(pattern => {
     const fitting = routes.filter(route => covers(route.path, pattern))
-    const longest = fitting.reduce((best, { path }) => isLonger(path, best) ? path : best, '')
-    const winners = fitting.filter(route => route.path === longest)
+    const longest = Math.max(...fitting.map(literalLength))
+    const winners = fitting.filter(route => literalLength(route) === longest)
     const entry = (methods: readonly string[], route: R | undefined) => ({ path: pattern.replaceAll(':', '::'), host, methods, route })
 
     const listed = winners.flatMap(route => route.methods ?? [])
     const others = METHODS.filter(method => !listed.includes(method))
-    const listing = winners.filter(route => route.methods !== undefined).map(route => entry(route.methods!, route))
-    return others.length === 0 ? listing : [...listing, entry(others, winners.find(route => route.methods === undefined))]
+    const rest = winners.find(route => route.methods === undefined)
+    const entries = winners.filter(route => route !== rest).map(route => entry(route.methods!, route))
+    return others.length === 0 ? entries : [...entries, entry(others, rest)]
   })
 }
 
-/** At equal literals the exact path is the longer one: `/a` before `/a/*`. */
-function isLonger (path: string, other: string): boolean {
-  const length = (text: string) => text.endsWith('/*') ? text.length - 2 : text.length + 0.5
-  return other === '' || length(path) > length(other)
+/** At equal literals the exact path counts as longer: `/a` before `/a/*`. */
+function literalLength ({ path }: Matchable): number {
+  return path.endsWith('/*') ? path.length - 2 : path.length + 0.5
 }

@@ -4,7 +4,8 @@
  * It accepts the part of YAML 1.2 that means the same to every reader: no tags, one document, text keys, a bounded number of
  * values, no plain scalar that YAML 1.1 reads as something else.
  */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node, type Scalar, type YAMLError, type YAMLMap } from 'yaml'
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import type { Document, Scalar, YAMLError, YAMLMap } from 'yaml'
 import { pointerTo, type Finding, type Position } from './problems.ts'
 
 const MAX_CHARACTERS = 1_048_576
@@ -28,7 +29,7 @@ export function readTree (text: string): Tree {
   if (text.length > MAX_CHARACTERS) return brokenTree([{ line: 1, column: 1, message: 'the file is larger than 1 MiB' }])
   const lines = new LineCounter()
   const document = parse(text, lines)
-  if (document === undefined) return brokenTree([{ line: 1, column: 1, message: 'is nested too deeply to be read' }])
+  if (document === undefined) return brokenTree([{ line: 1, column: 1, message: 'the file is nested too deeply' }])
 
   const at = (offset: number): Position => {
     const { line, col } = lines.linePos(offset)
@@ -41,7 +42,8 @@ export function readTree (text: string): Tree {
   }
   if (document.contents === null) return brokenTree([{ line: 1, column: 1, message: 'the file is empty' }])
 
-  const { data, places, findings } = walk(document)
+  const { data, places, findings, isTooLarge } = walk(document)
+  if (isTooLarge) return brokenTree([{ line: 1, column: 1, message: 'the file has too many values or levels, aliases counted' }])
   return { data, findings, broken: [], positionOf: (pointer, part) => at(nearest(places, pointer, part)) }
 }
 
@@ -52,27 +54,29 @@ function brokenTree (broken: Tree['broken']): Tree {
 function parse (text: string, lineCounter: LineCounter): Document.Parsed | undefined {
   try {
     return parseDocument(text, {
-      version: '1.2', schema: 'core', uniqueKeys: true, merge: false, resolveKnownTags: false, prettyErrors: false, logLevel: 'silent', lineCounter
+      version: '1.2', schema: 'core', uniqueKeys: true, merge: false, resolveKnownTags: false, prettyErrors: false, lineCounter
     })
   } catch {
     return undefined // the parser recurses: thousands of brackets exhaust the stack
   }
 }
 
+const TAG = 'has a tag (!...), which is not supported: remove it'
+
 /** The parser's own messages quote the text, and the text may hold a secret: only its codes are used. */
 const SENTENCES: { readonly [code in YAMLError['code']]?: string } = {
-  BAD_ALIAS: 'names an anchor that is not defined before it',
-  BAD_INDENT: 'is indented differently from the lines it belongs to',
+  BAD_ALIAS: 'this alias names an anchor that is not defined before it',
+  BAD_INDENT: 'this line is indented differently from those it belongs to',
   DUPLICATE_KEY: 'this key stands here a second time: remove one of them',
   MULTIPLE_DOCS: 'a second document begins here: a config is one document',
   MISSING_CHAR: 'a closing quote, bracket or a colon or comma is missing',
-  TAB_AS_INDENT: 'is indented with a tab: use spaces',
-  TAG_RESOLVE_FAILED: 'tags (!...) are not supported: remove it',
-  UNEXPECTED_TOKEN: 'is not expected here: check quotes, brackets and the space after each colon'
+  TAB_AS_INDENT: 'this line is indented with a tab: use spaces',
+  TAG_RESOLVE_FAILED: `this ${TAG}`,
+  UNEXPECTED_TOKEN: 'this is not expected here: check quotes, brackets and the space after each colon'
 }
 
 function sentenceFor (error: YAMLError): string {
-  return SENTENCES[error.code] ?? 'is not valid YAML: check quotes, brackets and indentation'
+  return SENTENCES[error.code] ?? 'this is not valid YAML: check quotes, brackets and indentation'
 }
 
 function nearest (places: ReadonlyMap<string, Place>, pointer: string, part: Finding['part']): number {
@@ -86,55 +90,61 @@ function walk (document: Document.Parsed) {
   const findings: Finding[] = []
   let values = 0
 
-  function report (pointer: string, part: Finding['part'], message: string) {
-    findings.push({ pointer, part, message })
-  }
-
-  function valueOf (node: Node | null, pointer: string, depth: number, key: Place['key'], after: number): unknown {
-    places.set(pointer, { key, value: node?.range?.[0] ?? after })
-    values += 1
-    if (values > MAX_VALUES || depth > MAX_DEPTH) {
-      if (values <= MAX_VALUES + 1) report(pointer, 'value', 'has too many values or levels, aliases counted')
-      values = Infinity
-      return undefined
-    }
-    if (isAlias(node)) return valueOf(node.resolve(document) ?? null, pointer, depth + 1, key, node.range?.[0] ?? after)
-    if (node?.tag !== undefined) report(pointer, 'value', 'tags (!...) are not supported: remove it')
+  /** @param value - where the value stands if it is empty and so has no place of its own */
+  function valueOf (node: unknown, pointer: string, depth: number, { key, value: fallback }: Place): unknown {
+    const start = isNode(node) ? node.range?.[0] ?? fallback : fallback
+    places.set(pointer, { key, value: start })
+    values += depth > MAX_DEPTH ? MAX_VALUES : 1
+    if (values > MAX_VALUES) return undefined // counted after aliases are followed, which multiply and may turn in circles
+    if (isAlias(node)) return valueOf(node.resolve(document), pointer, depth + 1, { key, value: start })
+    if (isNode(node) && node.tag !== undefined) findings.push({ pointer, part: 'value', message: TAG })
     if (isMap(node)) return mapOf(node, pointer, depth)
-    if (isSeq(node)) return node.items.map((item, index) => valueOf(item as Node | null, pointerTo(pointer, index), depth + 1, undefined, node.range?.[0] ?? after))
+    if (isSeq(node)) {
+      const place = { key: undefined, value: start }
+      return node.items.map((item, index) => valueOf(item, pointerTo(pointer, index), depth + 1, place))
+    }
     return isScalar(node) ? scalarOf(node, pointer) : null
   }
 
   function mapOf (map: YAMLMap, pointer: string, depth: number): Record<string, unknown> {
     const data: Record<string, unknown> = {}
-    for (const { key, value } of map.items) {
-      const offset = (key as Node | null)?.range?.[0] ?? map.range?.[0] ?? 0
-      const name = isScalar(key) && typeof key.value === 'string' ? key.value : undefined
-      if (name === undefined || name === '__proto__' || (key as Scalar).tag !== undefined || isTrap(key as Scalar)) {
-        const place = pointerTo(pointer, map.items.findIndex(item => item.key === key))
-        places.set(place, { key: offset, value: offset })
-        report(place, 'key', 'cannot be a key: put it in quotes if it is meant as a name')
-        continue
+    map.items.forEach(({ key, value }, index) => {
+      const start = isNode(key) ? key.range?.[0] ?? 0 : 0
+      const place = { key: start, value: start }
+      const name = nameOf(key)
+      if (name !== undefined) {
+        data[name] = valueOf(value, pointerTo(pointer, name), depth + 1, place)
+        return
       }
-      const child = pointerTo(pointer, name)
-      data[name] = valueOf(value as Node | null, child, depth + 1, offset, offset)
-    }
+      const unnamed = pointerTo(pointer, `#${index}`)
+      places.set(unnamed, place)
+      findings.push({ pointer: unnamed, part: 'key', message: 'cannot be a key: put it in quotes if it is a name' })
+    })
     return data
   }
 
   function scalarOf (scalar: Scalar, pointer: string): unknown {
-    if (isTrap(scalar)) {
-      report(pointer, 'value', 'an unquoted yes, no, on or off means true or false to other readers of YAML: put a text in quotes, else write true or false')
-    }
-    if (typeof scalar.value === 'number' && !/^-?(0|[1-9]\d*)$/.test(scalar.source ?? '')) {
-      report(pointer, 'value', 'must be written in plain decimal digits, or in quotes if it is a text')
-    }
+    const message = trapIn(scalar)
+    if (message !== undefined) findings.push({ pointer, part: 'value', message })
     return scalar.value
   }
 
-  return { data: valueOf(document.contents as Node, '', 0, undefined, 0), places, findings }
+  const data = valueOf(document.contents, '', 0, { key: undefined, value: 0 })
+  return { data, places, findings, isTooLarge: values > MAX_VALUES }
 }
 
-function isTrap (scalar: Scalar): boolean {
-  return scalar.type === 'PLAIN' && typeof scalar.value === 'string' && /^(yes|no|on|off)$/i.test(scalar.value)
+function nameOf (key: unknown): string | undefined {
+  if (!isScalar(key) || key.tag !== undefined || trapIn(key) !== undefined) return undefined
+  return typeof key.value === 'string' && key.value !== '__proto__' ? key.value : undefined
+}
+
+/** What other readers of YAML take for something else: YAML 1.1 has more words for true and false, and numbers in base 8. */
+function trapIn (scalar: Scalar): string | undefined {
+  if (scalar.type === 'PLAIN' && typeof scalar.value === 'string' && /^(?:yes|no|on|off)$/i.test(scalar.value)) {
+    return 'is an unquoted yes, no, on or off, which other readers of YAML take for true or false: use quotes for a text, else true or false'
+  }
+  if (typeof scalar.value === 'number' && !/^-?(?:0|[1-9]\d*)$/.test(scalar.source ?? '')) {
+    return 'must be written in plain decimal digits, or in quotes if it is a text'
+  }
+  return undefined
 }

@@ -1,0 +1,25 @@
+/** This file writes the generated files; with --check it compares them and ends with 1 when one is not up to date. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { generateFiles } from '../src/config/document.ts'
+
+const root = resolve(import.meta.dirname, '../..') // from dist/scripts
+const isCheck = process.argv.includes('--check')
+
+for (const [path, text] of generateFiles()) {
+  const file = resolve(root, path)
+  if (!isCheck) {
+    writeFileSync(file, text)
+  } else if (read(file) !== text) {
+    console.error(`${path} is not up to date: run npm run generate`)
+    process.exitCode = 1
+  }
+}
+
+function read (file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+}

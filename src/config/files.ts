@@ -1,0 +1,39 @@
+/** This file follows the file names in a config: makes them absolute and looks whether the files can be used. */
+import { caProblem, clientCertificateProblem } from './certificates.ts'
+import type { Draft } from './draft.ts'
+import type { Reader } from './reader.ts'
+import type { SoundConfig } from './sound.ts'
+
+type FileSetting<K extends string> = { [key in K]?: string | undefined } | undefined
+type Check = (text: string) => string | undefined
+
+/**
+ * Resolves every file setting in place, and reports the files that cannot be read.
+ *
+ * @param now - epoch milliseconds
+ */
+export function resolveFiles (config: SoundConfig, draft: Draft<SoundConfig>, reader: Reader, now: number): void {
+  function resolve<K extends string> (owner: FileSetting<K>, key: K, pointer: string, check?: Check) {
+    const path = owner?.[key]
+    if (owner === undefined || path === undefined) return
+    owner[key] = reader.resolve(path)
+    const content = reader.read(path)
+    const problem = content.kind === 'text' ? check?.(content.text) : `names a file that cannot be read (${content.code})`
+    if (problem !== undefined) draft.report(`${pointer}/${key}`, problem)
+  }
+
+  resolve(config.entra, 'caFile', '/entra', caProblem)
+  for (const [name, upstream] of Object.entries(config.upstreams ?? {})) resolve(upstream, 'caFile', `/upstreams/${name}`, caProblem)
+
+  config.entra?.clientCredentials?.forEach((credential, index) => {
+    const pointer = `/entra/clientCredentials/${index}`
+    if (credential?.sourceType === 'Path') resolve(credential, 'certificateDiskPath', pointer, text => clientCertificateProblem(text, now))
+    if (credential?.sourceType === 'SignedAssertionFilePath') {
+      credential.signedAssertionFileDiskPath ??= reader.variable('AZURE_FEDERATED_TOKEN_FILE')
+      if (credential.signedAssertionFileDiskPath === undefined) {
+        draft.report(pointer, 'needs signedAssertionFileDiskPath, or the variable AZURE_FEDERATED_TOKEN_FILE, which workload identity sets in a pod')
+      }
+      resolve(credential, 'signedAssertionFileDiskPath', pointer)
+    }
+  })
+}
