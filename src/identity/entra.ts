@@ -9,7 +9,8 @@ import type { KeyRing } from '../store/key-ring.ts'
 import type { Store } from '../store/store.ts'
 import { createBackOff } from './back-off.ts'
 import { createBroker } from './broker.ts'
-import { createClientSecret, createCredentials, type Credential } from './credentials.ts'
+import { createCredential } from './credential-sources.ts'
+import { createCredentials } from './credentials.ts'
 import { verifyIdToken, type IdTokenExpectation } from './id-token.ts'
 import { createMetadataSource, isShared, type Log } from './metadata.ts'
 import { createMsal } from './msal.ts'
@@ -53,7 +54,8 @@ export function createEntraProvider (options: EntraOptions): RunningProvider {
     instance, tenantId, network, log, random, onLearned: ({ jwksUri }) => signingKeys.refresh(jwksUri)
   })
   const msal = createMsal({ clientId, instance, tenantId, redirectUri, network: network.module, metadata: metadata.current })
-  const credentials = createCredentials(entra.clientCredentials.map(createCredential), log)
+  const configured = entra.clientCredentials.map(credential => createCredential(credential, { clientId, now, random }))
+  const credentials = createCredentials(configured, log)
   const records = createAccountRecords(store, keys, clientId, now)
   const renewal = createRenewal({ msal, credentials, verify: idToken => verify(idToken, {}), now, random })
   const broker = createBroker({
@@ -128,13 +130,6 @@ function readCa (caFile: string | undefined): string | undefined {
     return caFile === undefined ? undefined : readFileSync(caFile, 'utf8')
   } catch (cause) {
     throw new errors.SG_CONFIG_INVALID({ cause })
-  }
-}
-
-function createCredential (configured: Config['entra']['clientCredentials'][number]): Credential {
-  switch (configured.sourceType) {
-    case 'ClientSecret': return createClientSecret(configured.clientSecret)
-    default: throw new errors.SG_CONFIG_INVALID({ cause: new TypeError(`${configured.sourceType} is not supported`) })
   }
 }
 
