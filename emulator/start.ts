@@ -1,12 +1,16 @@
 /** This file starts an emulator inside a process: for tests, for the demo, and for the command line. */
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createFaults } from './admin/faults.ts'
+import { isLoopbackAddress } from './admin/guard.ts'
 import { createAdmin, type Admin } from './admin/operations.ts'
 import { createClock } from './clock.ts'
-import type { EmulatorConfig } from './config/shape.ts'
+import { checkConfig } from './config/check.ts'
 import { loadDefaultConfig } from './config/load.ts'
+import { dropProductionSecrets } from './config/production-secrets.ts'
+import type { EmulatorConfig } from './config/shape.ts'
 import { buildTenants } from './directory/build.ts'
 import { createApp } from './http/app.ts'
 import { createRequestLog, type RequestLogEntry } from './http/request-log.ts'
@@ -22,8 +26,14 @@ export interface EmulatorOptions {
   readonly port?: number
   /** Default `localhost`: both loopback addresses. */
   readonly host?: string
+  /** Lets `host` be an address that other machines reach; the admin API then wants its token. */
+  readonly allowRemote?: boolean
   /** Opens the HTTP admin API at `/_emulator`. The in-process one is there always. */
   readonly admin?: boolean
+  /** Bearer token of the HTTP admin API. Default: none on loopback, a random one otherwise. */
+  readonly adminToken?: string
+  /** Lets `issuerMode: microsoft` be used. */
+  readonly allowMicrosoftIssuer?: boolean
   /** Folder that keeps CA and leaf between runs. Default: made anew, in memory. */
   readonly tlsFolder?: string
 }
@@ -31,22 +41,31 @@ export interface EmulatorOptions {
 export interface Emulator {
   /** `https://localhost:PORT` */
   readonly origin: string
-  /** The CA to trust, as PEM text and as a file. */
+  /** The CA to trust, as PEM text and as a file; both empty with `tls: off`. */
   readonly caPem: string
   readonly caFile: string
   readonly config: EmulatorConfig
-  /** The admin API in process; no HTTP, no `admin: true` needed. */
+  /** The admin API in process; needs no `admin: true`. */
   readonly admin: Admin
+  /** What the HTTP admin API wants as a bearer token, if anything. */
+  readonly adminToken: string | null
+  /** About credentials that look real and were left out. */
+  readonly warnings: readonly string[]
   requests (since?: number): RequestLogEntry[]
   close (): Promise<void>
 }
 
+const DEFAULT_ORIGIN = 'https://localhost:8443'
+
+/** @throws Error for a wrong config, an address or an issuer that needs a flag, or a port that is taken */
 export async function startEmulator (options: EmulatorOptions = {}): Promise<Emulator> {
-  const config = options.config ?? loadDefaultConfig()
+  const { config, warnings } = dropProductionSecrets(checkConfig(options.config ?? loadDefaultConfig()))
+  refuseWithoutFlag(config, options)
   const world = await createWorld(config, options)
-  const hostname = new URL(config.origin ?? 'https://localhost:8443').hostname
+  const admin = createAdmin(world)
+  const { hostname } = new URL(config.origin ?? DEFAULT_ORIGIN)
   const tls = config.tls === 'off' ? undefined : identityFor(hostname, options.tlsFolder)
-  const app = createApp(world, tls)
+  const app = createApp(world, admin, tls)
   await app.listen({ host: options.host ?? 'localhost', port: options.port ?? 0 })
   const { port } = app.server.address() as { port: number }
   world.origin = `${tls === undefined ? 'http' : 'https'}://${hostname}:${port}`
@@ -56,7 +75,9 @@ export async function startEmulator (options: EmulatorOptions = {}): Promise<Emu
     caPem: tls?.caPem ?? '',
     caFile: ca.file,
     config,
-    admin: createAdmin(world),
+    admin,
+    adminToken: world.adminToken,
+    warnings,
     requests: (since) => world.requests.list(since),
     close: async () => {
       await app.close()
@@ -65,10 +86,20 @@ export async function startEmulator (options: EmulatorOptions = {}): Promise<Emu
   }
 }
 
+function refuseWithoutFlag (config: EmulatorConfig, options: EmulatorOptions): void {
+  const host = options.host ?? 'localhost'
+  if (!isLoopbackAddress(host) && options.allowRemote !== true) {
+    throw new Error(`${host} is not a loopback address: other machines could sign in as anybody. Allow it explicitly if that is meant.`)
+  }
+  if (config.issuerMode === 'microsoft' && options.allowMicrosoftIssuer !== true) {
+    throw new Error('issuerMode microsoft has to be allowed explicitly: its tokens name the real service as their issuer')
+  }
+}
+
 async function createWorld (config: EmulatorConfig, options: EmulatorOptions): Promise<World> {
   return {
     config,
-    origin: config.origin ?? 'https://localhost:8443',
+    origin: config.origin ?? DEFAULT_ORIGIN,
     issuerMode: config.issuerMode ?? 'own',
     lifetimes: { ...DEFAULT_LIFETIMES, ...config.lifetimes },
     quirks: { ...DEFAULT_QUIRKS, ...config.quirks },
@@ -77,7 +108,8 @@ async function createWorld (config: EmulatorConfig, options: EmulatorOptions): P
     state: createState(buildTenants(config)),
     faults: createFaults(),
     requests: createRequestLog(),
-    adminEnabled: options.admin ?? false
+    adminEnabled: options.admin ?? false,
+    adminToken: options.adminToken ?? (options.allowRemote === true ? randomBytes(24).toString('base64url') : null)
   }
 }
 

@@ -21,6 +21,8 @@ export interface World {
   readonly requests: RequestLog
   /** Also decides whether the index page may switch policies. */
   readonly adminEnabled: boolean
+  /** null: local callers need none. */
+  readonly adminToken: string | null
 }
 
 export const DEFAULT_LIFETIMES: Lifetimes = {

@@ -37,7 +37,7 @@ export interface TokenOrder extends Person {
 /** @throws EntraError 50011 when the redirect URI is not registered; consent and policies are looked at on redemption */
 export function headlessLogin (order: LoginOrder, world: World): { code: string, redirectUri: string } {
   const { client, authentication } = resolvePerson(order, world)
-  const asked = order.redirectUri === undefined ? {} : { redirect_uri: order.redirectUri }
+  const asked: Record<string, string> = order.redirectUri === undefined ? {} : { redirect_uri: order.redirectUri }
   const { redirectUri, platform } = findReplyAddress({ client_id: client.clientId, ...asked }, authentication.tenantId, world)
   const code = createCode({
     ...authentication,

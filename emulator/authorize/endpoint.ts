@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { EntraError } from '../errors/entra-error.ts'
 import { createFlow, requireFlow } from '../flows.ts'
+import { logError } from '../http/log-request.ts'
 import { parametersOf, segmentOf } from '../http/parameters.ts'
 import { traceOf } from '../http/trace.ts'
 import { errorPage } from '../pages/error.ts'
@@ -69,6 +70,7 @@ async function proceed (visit: Visit): Promise<FastifyReply> {
 /** Redirects the error to the app, unless it belongs on a page or there is no trustworthy address. */
 function answerError (error: unknown, { request, reply }: Visit['http'], origin: Origin | undefined, world: World): FastifyReply {
   if (!(error instanceof EntraError)) throw error
+  logError(request, error.code)
   const trace = traceOf(request, world)
   const isSilent = origin?.parameters.prompt === 'none'
   const address = origin === undefined ? undefined : findTrustedAddress(origin, world)

@@ -1,15 +1,22 @@
 /** This file assembles the HTTP side: what every request passes, and which part answers it. */
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Admin } from '../admin/operations.ts'
+import { registerAdminApi } from '../admin/routes.ts'
+import { registerDemoApi } from '../apis/demo-api.ts'
+import { registerGraph } from '../apis/graph.ts'
 import { registerAuthorizeEndpoint } from '../authorize/endpoint.ts'
 import { errorBody } from '../errors/body.ts'
 import { EntraError } from '../errors/entra-error.ts'
+import { registerLogoutEndpoint } from '../logout/endpoint.ts'
 import { registerMetadata } from '../metadata/routes.ts'
+import { registerOverview } from '../overview.ts'
 import { STYLE } from '../pages/style.ts'
-import { registerTokenEndpoint } from '../token/endpoint.ts'
 import type { TlsIdentity } from '../tls/authority.ts'
+import { registerTokenEndpoint } from '../token/endpoint.ts'
 import type { World } from '../world.ts'
 import { injectFault } from './inject-fault.ts'
-import { loggedParametersOf, registerParsers } from './parameters.ts'
+import { logError, logRequest } from './log-request.ts'
+import { registerParsers } from './parameters.ts'
 import { setCommonHeaders, traceOf } from './trace.ts'
 
 declare module 'fastify' {
@@ -19,44 +26,42 @@ declare module 'fastify' {
   }
 }
 
-/** Code lengths and state make authorize URLs long, ID token hints make logout URLs longer. */
+/** Codes and states make authorize URLs long, ID token hints make logout URLs longer. */
 const MAX_HEADER_BYTES = 64 * 1024
 
-export function createApp (world: World, tls: TlsIdentity | undefined): FastifyInstance {
-  const http = { maxHeaderSize: MAX_HEADER_BYTES }
-  const options = { forceCloseConnections: true, routerOptions: { maxParamLength: 500 }, exposeHeadRoutes: false }
-  const app = tls === undefined
-    ? Fastify({ ...options, http })
-    : Fastify({ ...options, https: { ...http, key: tls.privateKeyPem, cert: tls.certificatePem + tls.caPem } }) as unknown as FastifyInstance
+export function createApp (world: World, admin: Admin, tls: TlsIdentity | undefined): FastifyInstance {
+  const app = createServer(tls)
   registerParsers(app)
   app.addHook('preHandler', async (request, reply) => { logRequest(request, reply, world) })
   app.addHook('preHandler', (request, reply) => injectFault(request, reply, world))
   app.addHook('onSend', async (request, reply) => { setCommonHeaders(request, reply, world) })
   app.setErrorHandler<FastifyError | EntraError>((error, request, reply) => answerError(error, request, reply, world))
-  app.setNotFoundHandler(async (request, reply) => { logRequest(request, reply, world); return await reply.code(404).send({ error: 'not_found' }) })
+  app.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ error: 'not_found' }))
   app.get('/emulator.css', async (_request, reply) => await reply.header('cache-control', 'max-age=3600').type('text/css').send(STYLE))
   registerMetadata(app, world)
-  registerTokenEndpoint(app, world)
   registerAuthorizeEndpoint(app, world)
+  registerTokenEndpoint(app, world)
+  registerLogoutEndpoint(app, world)
+  registerGraph(app, world)
+  registerDemoApi(app, world)
+  registerOverview(app, admin, world)
+  if (world.adminEnabled) registerAdminApi(app, admin, world)
   return app
 }
 
-/** Status and error code are filled in when the answer is complete. */
-function logRequest (request: FastifyRequest, reply: FastifyReply, world: World): void {
-  const entry = world.requests.add({
-    at: new Date(world.clock.now()).toISOString(),
-    method: request.method,
-    path: request.url.split('?')[0]!,
-    endpoint: request.routeOptions.config.endpoint ?? 'unknown',
-    status: 0,
-    aadsts: null
-  }, loggedParametersOf(request))
-  reply.raw.once('finish', () => { entry.status = reply.statusCode })
+/** Closing must not wait for hanging faults, hence the forced end of connections. */
+function createServer (tls: TlsIdentity | undefined): FastifyInstance {
+  const http = { maxHeaderSize: MAX_HEADER_BYTES }
+  const options = { forceCloseConnections: true, exposeHeadRoutes: false } as const
+  if (tls === undefined) return Fastify({ ...options, http })
+  // Fastify's types tell an HTTPS instance from an HTTP one; to the routes they are the same.
+  return Fastify({ ...options, https: { ...http, key: tls.privateKeyPem, cert: tls.certificatePem } }) as unknown as FastifyInstance
 }
 
 /** Protocol errors are JSON; anything else is a defect of the emulator, shown as one. */
 async function answerError (error: FastifyError | EntraError, request: FastifyRequest, reply: FastifyReply, world: World): Promise<FastifyReply> {
   if (error instanceof EntraError) {
+    logError(request, error.code)
     const body = errorBody(error, traceOf(request, world), { origin: world.origin, style: world.quirks.descriptionStyle })
     return await reply.code(error.status).send(body)
   }
