@@ -66,8 +66,9 @@ function parseObject (raw: RawAnswer): JsonObject {
   let value: unknown
   try {
     value = JSON.parse(raw.text)
-  } catch (cause) {
-    throw badResponse(raw, cause)
+  } catch {
+    // Without its cause: that quotes the body, and with it perhaps a token.
+    throw badResponse(raw)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badResponse(raw)
   return value as JsonObject
@@ -95,6 +96,6 @@ function isBearer (value: unknown): boolean {
   return typeof value === 'string' && value.toLowerCase() === 'bearer'
 }
 
-function badResponse ({ status }: RawAnswer, cause?: unknown): StsError {
-  return new StsError('sts_bad_response', { status, cause })
+function badResponse ({ status }: RawAnswer): StsError {
+  return new StsError('sts_bad_response', { status })
 }
