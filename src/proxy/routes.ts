@@ -45,7 +45,7 @@ function registerRoute (app: FastifyInstance, scope: ProxyScope, entry: RouteEnt
     // Every connection to an upstream is made by our dispatcher, which verifies TLS; the plugin's own would not.
     undici: upstream.dispatcher as never,
     httpMethods: [...entry.methods],
-    routes: urlsOf(entry),
+    routes: [entry.path],
     constraints: entry.host === undefined ? {} : { host: entry.host },
     config: { route: route.id },
     internalRewriteLocationHeader: false,
@@ -59,15 +59,13 @@ function registerRoute (app: FastifyInstance, scope: ProxyScope, entry: RouteEnt
 
 /** A known path with a method that no route lists: it must not fall through to a broader route. */
 function registerUnknown (app: FastifyInstance, scope: ProxyScope, entry: RouteEntry): void {
-  for (const url of urlsOf(entry)) {
-    app.route({
-      method: [...entry.methods] as HTTPMethods[],
-      url,
-      constraints: entry.host === undefined ? {} : { host: entry.host },
-      preHandler: unknownGuards(scope),
-      handler: unknownRoute
-    })
-  }
+  app.route({
+    method: [...entry.methods] as HTTPMethods[],
+    url: entry.path,
+    constraints: entry.host === undefined ? {} : { host: entry.host },
+    preHandler: unknownGuards(scope),
+    handler: unknownRoute
+  })
 }
 
 function unknownGuards (scope: ProxyScope): preHandlerHookHandler[] {
@@ -77,12 +75,6 @@ function unknownGuards (scope: ProxyScope): preHandlerHookHandler[] {
 
 async function unknownRoute (): Promise<never> {
   throw new errors.SG_ROUTE_UNKNOWN()
-}
-
-/** A literal path in the router's notation, where a colon would begin a parameter. `/a/*` also stands for `/a`. */
-function urlsOf ({ path }: RouteEntry): string[] {
-  const url = path.replaceAll(':', '::')
-  return url.endsWith('/*') ? [url.slice(0, -2) || '/', url] : [url]
 }
 
 /** A guard as a Fastify hook. Calls back at once when the guard did not have to wait: no promise on the usual path. */

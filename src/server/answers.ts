@@ -7,7 +7,7 @@ import type { SignInNeeds } from '../auth/need.ts'
 import { problemPage } from '../auth/pages/problem.ts'
 import { styleSource } from '../auth/pages/template.ts'
 import { parseReturnUrl } from '../auth/return-url.ts'
-import { type Problem, problemOf, SignInRequired } from '../errors.ts'
+import { type ErrorCode, type Problem, problemOf, SignInRequired } from '../errors.ts'
 
 export interface AnswerDeps {
   readonly needs: SignInNeeds
@@ -25,11 +25,17 @@ export function errorHandler (deps: AnswerDeps) {
     logProblem(request, problem, error)
     reply.header('scopegate-error', problem.code)
     if (error instanceof SignInRequired) return await answerSignInRequired(deps, request, reply, problem, error)
+    const loginUrl = restartable.has(problem.code) ? '/.auth/login' : undefined
     return isNavigation(request)
-      ? sendPage(reply, problem, request, undefined)
-      : sendProblem(reply, problem, request, {})
+      ? sendPage(reply, problem, request, loginUrl)
+      : sendProblem(reply, problem, request, loginUrl === undefined ? {} : { loginUrl })
   }
 }
+
+/** Sign-ins that went wrong and may go right from the start. */
+const restartable: ReadonlySet<ErrorCode> = new Set([
+  'SG_SIGN_IN_EXPIRED', 'SG_SIGN_IN_MISMATCH', 'SG_SIGN_IN_REFUSED', 'SG_CONSENT_NEEDED'
+])
 
 /** What the client asked for and may not have is worth a line; what failed on our side is worth a stack. */
 function logProblem (request: FastifyRequest, problem: Problem, error: Error): void {
@@ -91,8 +97,9 @@ function challenge (reason: string, scopes: readonly string[], loginUrl: string)
 /** RFC 9457. */
 function sendProblem (reply: FastifyReply, problem: Problem, request: FastifyRequest, more: Record<string, string>): FastifyReply {
   const { code, status, title } = problem
-  return reply.code(status).type('application/problem+json')
-    .send(JSON.stringify({ type: `urn:scopegate:error:${code}`, title, status, code, requestId: request.id, ...more }))
+  const text = JSON.stringify({ type: `urn:scopegate:error:${code}`, title, status, code, requestId: request.id, ...more })
+  // As bytes: to text Fastify adds a charset, which JSON types do not have (RFC 8259, section 11).
+  return reply.code(status).type('application/problem+json').send(Buffer.from(text))
 }
 
 function sendPage (reply: FastifyReply, problem: Problem, request: FastifyRequest, loginUrl: string | undefined): FastifyReply {

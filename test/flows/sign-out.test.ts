@@ -1,0 +1,88 @@
+/** This file follows a sign-out: the session here, its tokens, and the session at the provider. */
+import t, { type Test } from 'tap'
+import { createBrowser } from '../support/browser.ts'
+import { startEntra, startGateway } from '../support/gateway.ts'
+import { startUpstream } from '../support/upstream.ts'
+
+async function start (t: Test) {
+  const entra = await startEntra(t)
+  const app = await startUpstream(t)
+  const { url } = await startGateway(t, {
+    emulator: entra,
+    upstreams: { app: { url: app.origin, scopes: ['api://orders/Orders.Read'] } },
+    routes: [{ path: '/*', upstream: 'app' }],
+    entra: { initialScopes: ['api://orders/Orders.Read'] }
+  })
+  const signIn = async () => {
+    const browser = createBrowser(t, { ca: entra.caPem, user: 'alice@contoso.example' })
+    await browser.go(`${url}/`)
+    return browser
+  }
+  return { entra, app, url, signIn }
+}
+
+t.test('signing out ends the session here and at the provider, and shows a page', async t => {
+  const { app, url, signIn } = await start(t)
+  const browser = await signIn()
+  const cookie = browser.cookies(url).get('scopegate')!
+  const out = await browser.visit(`${url}/.auth/logout`, { headers: { 'sec-fetch-site': 'same-origin' } })
+  t.equal(out.status, 303)
+  const provider = new URL(out.location())
+  t.match(provider.pathname, /\/oauth2\/v2\.0\/logout$/)
+  t.equal(provider.searchParams.get('post_logout_redirect_uri'), `${url}/.auth/logout/done`)
+  t.ok(provider.searchParams.get('logout_hint'), 'the account picker is spared')
+  t.equal(browser.cookies(url).get('scopegate'), undefined, 'the cookie is gone')
+
+  const before = app.seen.length
+  browser.setCookie(url, 'scopegate', cookie)
+  t.equal((await browser.fetch(`${url}/`)).status, 401, 'the old cookie is worth nothing')
+  t.equal(app.seen.length, before)
+
+  const done = await browser.visit(`${url}/.auth/logout/done`)
+  t.equal(done.status, 200)
+  t.match(done.body, /You are signed out/)
+})
+
+t.test('the page that was asked for comes after the provider\'s sign-out, if it is ours', async t => {
+  const { url, signIn } = await start(t)
+  const browser = await signIn()
+  await browser.visit(`${url}/.auth/logout?post_logout_redirect_uri=${encodeURIComponent('/bye?x=1')}`)
+  const done = await browser.visit(`${url}/.auth/logout/done`)
+  t.equal(done.status, 303)
+  t.equal(done.headers.location, '/bye?x=1')
+
+  const other = await signIn()
+  await other.visit(`${url}/.auth/logout?post_logout_redirect_uri=${encodeURIComponent('https://evil.example/')}`)
+  t.equal((await other.visit(`${url}/.auth/logout/done`)).status, 200)
+})
+
+t.test('another site can only ask', async t => {
+  const { url, signIn } = await start(t)
+  const browser = await signIn()
+  for (const site of ['cross-site', 'same-site']) {
+    const asked = await browser.visit(`${url}/.auth/logout`, { headers: { 'sec-fetch-site': site } })
+    t.equal(asked.status, 200)
+    t.match(asked.body, /<form method="post" action="\/\.auth\/logout/)
+    const posted = await browser.visit(`${url}/.auth/logout`, { method: 'POST', headers: { 'sec-fetch-site': site } })
+    t.equal(posted.status, 403)
+    t.equal(posted.headers['scopegate-error'], 'SG_ORIGIN_REFUSED')
+  }
+  t.equal((await browser.fetch(`${url}/`)).status, 200, 'still signed in')
+  const posted = await browser.visit(`${url}/.auth/logout`, { method: 'POST', body: '', headers: { 'sec-fetch-site': 'same-origin' } })
+  t.equal(posted.status, 303)
+  t.equal((await browser.fetch(`${url}/`)).status, 401)
+})
+
+t.test('another session of the same user lives on, and its tokens with it', async t => {
+  const { entra, url, signIn } = await start(t)
+  const [first, second] = [await signIn(), await signIn()]
+  await first.visit(`${url}/.auth/logout`)
+  t.equal((await first.fetch(`${url}/`)).status, 401)
+  t.equal((await second.fetch(`${url}/`)).status, 200)
+
+  const before = entra.requests().length
+  await second.visit(`${url}/.auth/logout`)
+  const third = await signIn()
+  t.equal((await third.fetch(`${url}/`)).status, 200)
+  t.ok(entra.requests().slice(before).some(call => call.endpoint === 'token'), 'tokens come from a new sign-in')
+})
