@@ -20,8 +20,15 @@ export function findBrowser (request: FastifyRequest, world: World): Browser | u
   return world.clock.now() < browser.createdAt + life ? browser : undefined
 }
 
+interface Remember {
+  /** "Stay signed in" was answered with yes. */
+  readonly persistent: boolean
+  readonly reply: FastifyReply
+  readonly world: World
+}
+
 /** Adds or renews a sign-in. The cookie gets a new value each time somebody signs in. */
-export function rememberSignIn (browser: Browser | undefined, authentication: Authentication, options: { persistent: boolean, reply: FastifyReply, world: World }): Browser {
+export function rememberSignIn (browser: Browser | undefined, authentication: Authentication, options: Remember): Browser {
   const { reply, world } = options
   const others = browser?.accounts.filter(({ sid }) => sid !== authentication.sid) ?? []
   const apps = browser?.accounts.find(({ sid }) => sid === authentication.sid)?.apps ?? []
@@ -37,8 +44,9 @@ export function rememberSignIn (browser: Browser | undefined, authentication: Au
   return renewed
 }
 
-export function forgetAccounts (browser: Browser, accounts: readonly SignedInAccount[], options: { reply: FastifyReply, world: World }): void {
-  browser.accounts = browser.accounts.filter((account) => !accounts.includes(account))
+/** The cookies go with the last account. */
+export function forgetAccount (browser: Browser, account: SignedInAccount, options: Omit<Remember, 'persistent'>): void {
+  browser.accounts = browser.accounts.filter((other) => other !== account)
   if (browser.accounts.length > 0) return
   options.world.state.browsers.delete(browser.id)
   const gone = `Path=/; Max-Age=0; HttpOnly; ${crossSite(options.world)}`

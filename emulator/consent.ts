@@ -21,14 +21,16 @@ export interface MissingScope {
 }
 
 function grantsOf ({ client, tenant, user }: ConsentContext): Grant[] {
-  return tenant.grants.filter((grant) => grant.client === client.clientId && (grant.principal === 'all' || grant.principal === user.oid))
+  const principals = ['all', user.oid]
+  return tenant.grants.filter((grant) => grant.client === client.clientId && principals.includes(grant.principal))
 }
 
 /** Scope values of the resource that the client holds for the user, in the resource's own order. */
 export function grantedScopes (resource: App, context: ConsentContext): string[] {
   const grants = grantsOf(context)
   const isPreAuthorized = resource.preAuthorized.includes(context.client.clientId)
-  const held = new Set(grants.filter((grant) => grant.resource === resource.clientId).flatMap(({ scopes }) => scopes.map((scope) => scope.toLowerCase())))
+  const scopes = grants.filter((grant) => grant.resource === resource.clientId).flatMap((grant) => grant.scopes)
+  const held = new Set(scopes.map((scope) => scope.toLowerCase()))
   // The first consent of any kind adds the basic profile and offline access.
   if (resource.clientId === GRAPH_ID && grants.length > 0) OIDC_SCOPES.forEach((scope) => held.add(scope))
   return resource.scopes.map(({ value }) => value).filter((value) => isPreAuthorized || held.has(value.toLowerCase()))
@@ -40,7 +42,8 @@ export function grantedScopes (resource: App, context: ConsentContext): string[]
  * `.default` asks for nothing once anything is granted for the resource; before that, it stands for the client's list.
  */
 export function missingScopes (request: ScopeRequest, context: ConsentContext): MissingScope[] {
-  const missing = request.resources.flatMap((part) => wantedOf(part, context).filter(({ resource, value }) => !grantedScopes(resource, context).includes(value)))
+  const isGranted = ({ resource, value }: MissingScope) => grantedScopes(resource, context).includes(value)
+  const missing = request.resources.flatMap((part) => wantedOf(part, context)).filter((line) => !isGranted(line))
   const isFirstConsent = grantsOf(context).length === 0
   const needsBasics = isFirstConsent && (missing.length > 0 || request.oidc.length > 0)
   return needsBasics ? [...basicScopes(request, context), ...missing] : missing
@@ -95,13 +98,14 @@ export function mayConsent (lines: readonly MissingScope[], { client, tenant, us
 
 /** Records consent; widening an existing grant keeps one record per client, resource and principal. */
 export function addGrant (tenant: Tenant, added: Grant): void {
-  const existing = tenant.grants.find((grant) => grant.client === added.client && grant.resource === added.resource && grant.principal === added.principal)
+  const existing = tenant.grants.find(({ client, resource, principal }) =>
+    client === added.client && resource === added.resource && principal === added.principal)
   if (existing === undefined) tenant.grants.push(added)
-  else existing.scopes = [...existing.scopes, ...added.scopes.filter((scope) => !existing.scopes.some((held) => sameText(held, scope)))]
+  else existing.scopes = [...new Set([...existing.scopes, ...added.scopes])]
 }
 
-/** Consent to the lines of a page, for one user or for everybody. */
-export function consentTo (lines: readonly MissingScope[], principal: string, { client, tenant }: Pick<ConsentContext, 'client' | 'tenant'>): void {
+/** Consent to the lines of a page, for one user (oid) or for everybody (`all`). */
+export function consentTo (lines: readonly MissingScope[], principal: string, { client, tenant }: ConsentContext): void {
   for (const { resource, value } of lines) {
     addGrant(tenant, { client: client.clientId, resource: resource.clientId, scopes: [value], principal })
   }

@@ -4,7 +4,8 @@ import type { Tenant } from './directory/directory.ts'
 import { gatewaySnippet } from './gateway-snippet.ts'
 import type { Emulator } from './start.ts'
 
-export function greeting ({ origin, caFile, config, adminToken, warnings }: Emulator, { isAdminOpen }: { isAdminOpen: boolean }): string {
+export function greeting (emulator: Emulator, { isAdminOpen }: { isAdminOpen: boolean }): string {
+  const { origin, caFile, config, adminToken, warnings } = emulator
   const tenants = buildTenants(config)
   const client = tenants[0]?.apps.find(({ redirectUris }) => redirectUris.web.length > 0)
   return [
@@ -21,8 +22,8 @@ export function greeting ({ origin, caFile, config, adminToken, warnings }: Emul
 
 function describeTenant ({ name, id, users }: Tenant): string[] {
   const lines = users.map(({ upn, password, state, globalAdmin }) => {
-    const notes = [password === null ? 'no password' : `password ${password}`, ...(globalAdmin ? ['admin'] : []), ...(state === 'active' ? [] : [state])]
-    return `  ${upn} (${notes.join(', ')})`
+    const notes = [password === null ? 'no password' : `password ${password}`, globalAdmin && 'admin', state !== 'active' && state]
+    return `  ${upn} (${notes.filter(Boolean).join(', ')})`
   })
   return [`${name}, tenant ${id}`, ...lines, '']
 }

@@ -1,4 +1,5 @@
 /** This file is the command line of the emulator: options, what it prints, and its end. */
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -60,8 +61,8 @@ async function run (values: ReturnType<typeof parseArgs<{ options: typeof OPTION
     tlsFolder: values['tls-folder'] ?? defaultTlsFolder()
   })
   console.log(greeting(emulator, { isAdminOpen: values.admin ?? false }))
-  const stop = () => { void emulator.close() }
-  process.once('SIGINT', stop).once('SIGTERM', stop)
+  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+  await emulator.close()
 }
 
 /** In the source folder, also when the compiled file runs from `dist/emulator`: a rebuild keeps the CA. */

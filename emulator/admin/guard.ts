@@ -7,9 +7,9 @@ import type { World } from '../world.ts'
  * A web page in a browser of this machine is a stranger too: it comes with an `Origin`, or, after DNS rebinding, with
  * its own name in `Host`.
  */
-export async function refuseStrangers (request: FastifyRequest, reply: FastifyReply, world: World): Promise<unknown> {
+export async function refuseStrangers (request: FastifyRequest, reply: FastifyReply, world: World): Promise<void> {
   const isWelcome = world.adminToken === null ? isLocal(request, world) : hasToken(request, world.adminToken)
-  if (!isWelcome) return await reply.code(403).send({ error: 'the admin API takes calls of local programs, or with its bearer token' })
+  if (!isWelcome) await reply.code(403).send({ error: 'the admin API takes calls of local programs, or with its bearer token' })
 }
 
 function isLocal (request: FastifyRequest, world: World): boolean {

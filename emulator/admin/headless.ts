@@ -74,7 +74,8 @@ export async function headlessToken (order: TokenOrder, world: World): Promise<s
 function resolvePerson (order: Person, world: World) {
   const user = userNamed(order.user, order.tenant, world)
   const tenant = tenantNamed(user.tenantId, world)
-  return { user, tenant, client: appNamed(order.client, tenant, world), authentication: authenticate(user, tenant, order.mfa ?? false, world) }
+  const client = appNamed(order.client, tenant, world)
+  return { user, tenant, client, authentication: authenticate(user, tenant, order.mfa ?? false, world) }
 }
 
 function authenticate (user: User, tenant: Tenant, hasMfa: boolean, { clock }: World): Authentication {

@@ -9,19 +9,28 @@ import { readBearer, type Caller } from './bearer.ts'
 type Answer = (user: User, caller: Caller) => unknown
 
 export function registerGraph (app: FastifyInstance, world: World): void {
-  const serve = (scope: string, answer: Answer) => (request: FastifyRequest, reply: FastifyReply) => answerCall({ scope, answer }, request, reply, world)
+  const serve = (scope: string, answer: Answer) =>
+    (request: FastifyRequest, reply: FastifyReply) => answerCall({ scope, answer, world }, request, reply)
+  const groupsOf = ({ groups }: User) => ({ value: groups.map((id) => ({ '@odata.type': '#microsoft.graph.group', id })) })
   const graph = { config: { endpoint: 'graph' } }
   app.route({ method: ['GET', 'POST'], url: '/oidc/userinfo', config: { endpoint: 'userinfo' }, handler: serve('openid', userInfo) })
   app.get('/v1.0/me', graph, serve('User.Read', profile))
-  app.get('/v1.0/me/memberOf', graph, serve('User.Read', (user) => ({ value: user.groups.map((id) => ({ '@odata.type': '#microsoft.graph.group', id })) })))
+  app.get('/v1.0/me/memberOf', graph, serve('User.Read', groupsOf))
   app.post('/v1.0/me/getMemberObjects', graph, serve('User.Read', ({ groups }) => ({ value: groups })))
 }
 
-async function answerCall (call: { scope: string, answer: Answer }, request: FastifyRequest, reply: FastifyReply, world: World): Promise<FastifyReply> {
-  const caller = await readBearer(request, world)
+interface Call {
+  readonly scope: string
+  readonly answer: Answer
+  readonly world: World
+}
+
+async function answerCall (call: Call, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const caller = await readBearer(request, call.world)
   const isForGraph = caller !== undefined && [GRAPH_ID, GRAPH_URI].includes(String(caller.claims.aud))
   if (!isForGraph || caller.user === undefined) {
-    return await reply.code(401).header('www-authenticate', 'Bearer').send(graphError('InvalidAuthenticationToken', 'Access token validation failure.'))
+    const error = graphError('InvalidAuthenticationToken', 'Access token validation failure.')
+    return await reply.code(401).header('www-authenticate', 'Bearer').send(error)
   }
   if (!caller.scopes.includes(call.scope)) {
     return await reply.code(403).send(graphError('Authorization_RequestDenied', 'Insufficient privileges to complete the operation.'))

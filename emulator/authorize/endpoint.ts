@@ -74,7 +74,8 @@ function answerError (error: unknown, { request, reply }: Visit['http'], origin:
   const trace = traceOf(request, world)
   const isSilent = origin?.parameters.prompt === 'none'
   const address = origin === undefined ? undefined : findTrustedAddress(origin, world)
-  if (address === undefined || (error.options.onPage === true && !isSilent)) return sendPage(reply, errorPage(error, trace, world.quirks.errorPageStatus))
+  const staysHere = address === undefined || (error.options.onPage === true && !isSilent)
+  if (staysHere) return sendPage(reply, errorPage(error, trace, world.quirks.errorPageStatus))
   return replyError(reply, address, error, { trace, world, isSilent })
 }
 

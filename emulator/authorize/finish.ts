@@ -89,6 +89,6 @@ async function createIdToken (visit: Visit, code: string | undefined, accessToke
 
 function satisfiedContextsOf (visit: Visit, requested: readonly string[], isOptedIn: boolean): string[] {
   const { tenant, user } = consentContextOf(visit)
-  const question = { tenant, user, apps: [], contexts: [], policyIds: [], authentication: visit.flow.authentication!, now: visit.world.clock.now() }
-  return satisfiedContexts(question, requested, isOptedIn)
+  const authentication = visit.flow.authentication!
+  return satisfiedContexts({ tenant, user, authentication, now: visit.world.clock.now() }, requested, isOptedIn)
 }

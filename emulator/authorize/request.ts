@@ -40,13 +40,16 @@ export function parseAuthorizeRequest (address: ReplyAddress, parameters: Parame
 
 const missing = (name: string) => new EntraError(900144, { detail: `The request must contain the following parameter: '${name}'.` })
 
-function parseResponseTypes ({ response_type: asked, response_mode: mode }: Parameters, { client, mode: usedMode }: ReplyAddress): ResponseType[] {
+function parseResponseTypes (parameters: Parameters, { client, mode: usedMode }: ReplyAddress): ResponseType[] {
+  const { response_type: asked, response_mode: mode } = parameters
   if (!asked) throw missing('response_type')
   const words = asked.split(' ').filter(Boolean)
   const types = words.filter((word): word is ResponseType => ['code', 'id_token', 'token'].includes(word))
-  const isAllowed = types.every((type) => type === 'code' || (type === 'id_token' ? client.implicit.idToken : client.implicit.accessToken))
-  if (types.length === 0 || types.length < words.length || !isAllowed) throw new EntraError(700054, { detail: `'${asked}'.` })
-  if (mode !== undefined && mode !== usedMode) throw new EntraError(90023, { detail: `'response_mode' ${mode} with 'response_type' ${asked}.` })
+  const isEnabled = { code: true, id_token: client.implicit.idToken, token: client.implicit.accessToken }
+  const isAllowed = types.length > 0 && types.length === words.length && types.every((type) => isEnabled[type])
+  if (!isAllowed) throw new EntraError(700054, { detail: `'${asked}'.` })
+  const isOtherMode = mode !== undefined && mode !== usedMode
+  if (isOtherMode) throw new EntraError(90023, { detail: `'response_mode' ${mode} with 'response_type' ${asked}.` })
   return types
 }
 
@@ -67,6 +70,8 @@ function parseScope ({ scope }: Parameters): string {
 function parseChallenge ({ code_challenge: value, code_challenge_method: method = 'plain' }: Parameters): CodeRecord['challenge'] {
   if (value === undefined) return null
   if (method !== 'S256' && method !== 'plain') throw new EntraError(90023, { detail: `'code_challenge_method' is '${method}'.` })
-  if (!/^[\w.~-]{43,128}$/.test(value)) throw new EntraError(501481, { error: 'invalid_request', detail: "The size of 'code_challenge' must be between 43 and 128 characters." })
+  if (!/^[\w.~-]{43,128}$/.test(value)) {
+    throw new EntraError(501481, { error: 'invalid_request', detail: "'code_challenge' must have 43 to 128 characters." })
+  }
   return { value, method }
 }

@@ -32,8 +32,10 @@ export const mapOf = (check: Check): Check => (value, path, problems) => {
   else Object.entries(value).forEach(([name, item]) => { check(item, `${path}.${name}`, problems) })
 }
 
+type Members = Readonly<Record<string, Check>>
+
 /** Unknown keys are problems: a typo must not silently mean the default. */
-export const object = (required: Readonly<Record<string, Check>>, optional: Readonly<Record<string, Check>> = {}): Check => (value, path, problems) => {
+export const object = (required: Members, optional: Members = {}): Check => (value, path, problems) => {
   if (!isRecord(value)) {
     problems.push(`${path}: a map expected`)
     return

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { checkConfig } from './check.ts'
-import type { AppConfig, EmulatorConfig } from './shape.ts'
+import type { AppConfig, EmulatorConfig, TenantConfig } from './shape.ts'
 
 /** Beside the source, also when the compiled file runs from `dist/emulator/config`. */
 const DEFAULT_FILES = ['../emulator.yaml', '../../../emulator/emulator.yaml']
@@ -24,7 +24,8 @@ export function loadDefaultConfig (): EmulatorConfig {
 export function loadConfig (file: string): EmulatorConfig {
   const config = checkConfig(parse(readFileSync(file, 'utf8')))
   const folder = dirname(resolve(file))
-  return { ...config, tenants: config.tenants.map((tenant) => ({ ...tenant, apps: (tenant.apps ?? []).map((app) => readFiles(app, folder)) })) }
+  const readFilesOf = (tenant: TenantConfig) => ({ ...tenant, apps: (tenant.apps ?? []).map((app) => readFiles(app, folder)) })
+  return { ...config, tenants: config.tenants.map(readFilesOf) }
 }
 
 /** Certificates and key sets may be paths, relative to the config file. */

@@ -85,6 +85,12 @@ function stableGuid (...parts: readonly string[]): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
+/** What workload identity federation puts into `aud` unless told otherwise. */
+const EXCHANGE_AUDIENCE = 'api://AzureADTokenExchange'
+
+/** Epoch milliseconds; a credential without an end outlives every moved clock. */
+const instantOf = (date: string | Date | undefined) => date === undefined ? Number.MAX_SAFE_INTEGER : new Date(date).getTime()
+
 function buildApp (source: AppConfig, tenantId: string): App {
   return {
     clientId: source.clientId,
@@ -96,9 +102,9 @@ function buildApp (source: AppConfig, tenantId: string): App {
     audience: source.audience ?? 'single',
     redirectUris: { web: [], spa: [], publicClient: [], ...source.redirectUris },
     logoutUrl: source.logoutUrl ?? null,
-    secrets: (source.secrets ?? []).map(({ value, expires }) => ({ value, expiresAt: expires === undefined ? Number.MAX_SAFE_INTEGER : new Date(expires).getTime() })),
+    secrets: (source.secrets ?? []).map(({ value, expires }) => ({ value, expiresAt: instantOf(expires) })),
     certificates: (source.certificates ?? []).map(({ pem }) => buildCertificate(pem)),
-    federated: (source.federated ?? []).map((credential) => ({ ...credential, audience: credential.audience ?? 'api://AzureADTokenExchange' })),
+    federated: (source.federated ?? []).map((credential) => ({ audience: EXCHANGE_AUDIENCE, ...credential })),
     requiredResourceAccess: [...source.requiredResourceAccess ?? []],
     optionalClaims: { idToken: [], accessToken: [], ...source.optionalClaims },
     groupMembershipClaims: source.groupMembershipClaims ?? 'None',
@@ -108,7 +114,7 @@ function buildApp (source: AppConfig, tenantId: string): App {
     accessTokenVersion: source.accessTokenVersion ?? 1,
     scopes: (source.scopes ?? []).map((scope) => ({ consent: 'user', description: scope.value, ...scope })),
     appRoles: (source.appRoles ?? []).map((role) => ({ for: 'user', ...role })),
-    applicationPermissions: (source.applicationPermissions ?? []).map(({ resource, roles }) => ({ resource, roles: [...roles] })),
+    applicationPermissions: (source.applicationPermissions ?? []).map((item) => ({ ...item, roles: [...item.roles] })),
     preAuthorized: [...source.preAuthorized ?? []],
     knownClientApplications: [...source.knownClientApplications ?? []]
   }

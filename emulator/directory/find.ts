@@ -14,7 +14,8 @@ export function findTenant (name: string, tenants: readonly Tenant[]): Tenant | 
 
 /** An app of the tenant, or a multi-tenant one of another, by client id, App ID URI or name. */
 export function findApp (name: string, tenant: Tenant, tenants: readonly Tenant[]): App | undefined {
-  const visible = [...tenant.apps, ...tenants.filter((other) => other !== tenant).flatMap(({ apps }) => apps.filter(({ audience }) => audience === 'multi'))]
+  const foreign = tenants.filter((other) => other !== tenant).flatMap(({ apps }) => apps)
+  const visible = [...tenant.apps, ...foreign.filter(({ audience }) => audience === 'multi')]
   return visible.find(({ clientId }) => sameText(clientId, name)) ??
     visible.find(({ identifierUris }) => identifierUris.some((uri) => sameText(withoutSlash(uri), withoutSlash(name)))) ??
     visible.find((app) => sameText(app.name, name))
@@ -32,7 +33,8 @@ export function findUser (name: string, tenant: Tenant): User | undefined {
 
 /** A user where they live: guests are found in their home tenant. */
 export function findHomeUser (name: string, tenants: readonly Tenant[]): User | undefined {
-  return tenants.flatMap(({ users }) => users).find((user) => user.home.tid === user.tenantId && (sameText(user.upn, name) || user.oid === name))
+  const atHome = tenants.flatMap(({ users }) => users).filter((user) => user.home.tid === user.tenantId)
+  return atHome.find(({ upn, oid }) => sameText(upn, name) || oid === name)
 }
 
 /** Every redirect URI of an app, whatever its platform. */

@@ -35,7 +35,7 @@ export function createApp (world: World, admin: Admin, tls: TlsIdentity | undefi
   app.addHook('preHandler', async (request, reply) => { logRequest(request, reply, world) })
   app.addHook('preHandler', (request, reply) => injectFault(request, reply, world))
   app.addHook('onSend', async (request, reply) => { setCommonHeaders(request, reply, world) })
-  app.setErrorHandler<FastifyError | EntraError>((error, request, reply) => answerError(error, request, reply, world))
+  app.setErrorHandler<Failure>((error, request, reply) => answerError(error, request, reply, world))
   app.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ error: 'not_found' }))
   app.get('/emulator.css', async (_request, reply) => await reply.header('cache-control', 'max-age=3600').type('text/css').send(STYLE))
   registerMetadata(app, world)
@@ -55,11 +55,14 @@ function createServer (tls: TlsIdentity | undefined): FastifyInstance {
   const options = { forceCloseConnections: true, exposeHeadRoutes: false } as const
   if (tls === undefined) return Fastify({ ...options, http })
   // Fastify's types tell an HTTPS instance from an HTTP one; to the routes they are the same.
-  return Fastify({ ...options, https: { ...http, key: tls.privateKeyPem, cert: tls.certificatePem } }) as unknown as FastifyInstance
+  const https = { ...http, key: tls.privateKeyPem, cert: tls.certificatePem }
+  return Fastify({ ...options, https }) as unknown as FastifyInstance
 }
 
+type Failure = FastifyError | EntraError
+
 /** Protocol errors are JSON; anything else is a defect of the emulator, shown as one. */
-async function answerError (error: FastifyError | EntraError, request: FastifyRequest, reply: FastifyReply, world: World): Promise<FastifyReply> {
+async function answerError (error: Failure, request: FastifyRequest, reply: FastifyReply, world: World): Promise<FastifyReply> {
   if (error instanceof EntraError) {
     logError(request, error.code)
     const body = errorBody(error, traceOf(request, world), { origin: world.origin, style: world.quirks.descriptionStyle })

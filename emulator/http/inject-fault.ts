@@ -15,7 +15,7 @@ export const faultOf = (request: FastifyRequest): Fault | undefined => faultsOfR
 export async function injectFault (request: FastifyRequest, reply: FastifyReply, world: World): Promise<unknown> {
   const endpoint = request.routeOptions.config.endpoint ?? 'unknown'
   const fault = world.faults.take(endpoint, loggedParametersOf(request))
-  if (fault === undefined) return
+  if (fault === undefined) return undefined
   faultsOfRequests.set(request, fault)
   if (fault.delayMs !== undefined) await sleep(fault.delayMs)
   reply.headers(fault.headers ?? {})
@@ -23,7 +23,7 @@ export async function injectFault (request: FastifyRequest, reply: FastifyReply,
   if (fault.action === 'reset') return cut(request, reply)
   if (fault.action === 'html') return await reply.code(fault.status ?? 503).type('text/html').send('<!doctype html><h1>Service Unavailable</h1>')
   if (fault.aadsts !== undefined) throw errorOf(fault)
-  if (fault.status !== undefined || fault.body !== undefined) return await answer(fault, reply)
+  return fault.status !== undefined || fault.body !== undefined ? await answer(fault, reply) : undefined
 }
 
 /** An abortive close where the socket can do it; the client sees ECONNRESET or an unexpected end. */

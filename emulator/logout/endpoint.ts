@@ -1,7 +1,7 @@
 /** This file is the sign-out endpoint: whom to sign out, and the answer. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { findPathTenant } from '../authorize/address.ts'
-import { findBrowser, forgetAccounts } from '../browser.ts'
+import { findBrowser, forgetAccount } from '../browser.ts'
 import type { User } from '../directory/directory.ts'
 import { EntraError } from '../errors/entra-error.ts'
 import { createFlow, requireFlow } from '../flows.ts'
@@ -13,11 +13,9 @@ import { sendPage } from '../pages/send.ts'
 import { signedOutPage, signOutPickerPage } from '../pages/sign-out.ts'
 import type { Browser, SignedInAccount } from '../state.ts'
 import type { World } from '../world.ts'
-import { hintedAccount } from './hint.ts'
+import { hintedAccount, type LogoutParameters } from './hint.ts'
 import { frontChannelUrls } from './front-channel.ts'
 import { findPostLogoutUri } from './post-logout-uri.ts'
-
-type Parameters = Readonly<Record<string, string>>
 
 export function registerLogoutEndpoint (app: FastifyInstance, world: World): void {
   const errorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
@@ -34,7 +32,7 @@ async function begin (request: FastifyRequest, reply: FastifyReply, world: World
   const parameters = parametersOf(request)
   findPathTenant(segmentOf(request, 'tenant'), world)
   const browser = findBrowser(request, world)
-  if (browser === undefined) return answer(reply, [], parameters, world)
+  if (browser === undefined) return answer([], { reply, parameters, world })
   const hinted = hintedAccount(browser, parameters, world)
   if (hinted !== undefined) return signOut(browser, hinted, { reply, parameters, world })
   const flow = createFlow('logout', segmentOf(request, 'tenant'), parameters, world)
@@ -49,23 +47,23 @@ async function signOutPicked (request: FastifyRequest, reply: FastifyReply, worl
   const browser = findBrowser(request, world)
   const account = browser?.accounts.find((candidate) => candidate.oid === oid)
   world.state.flows.delete(flow.id)
-  if (browser === undefined || account === undefined) return answer(reply, [], flow.parameters, world)
+  if (browser === undefined || account === undefined) return answer([], { reply, parameters: flow.parameters, world })
   return signOut(browser, account, { reply, parameters: flow.parameters, world })
 }
 
 interface SignOut {
   readonly reply: FastifyReply
-  readonly parameters: Parameters
+  readonly parameters: LogoutParameters
   readonly world: World
 }
 
 /** Refresh tokens survive: signing out of the browser does not revoke what a confidential client holds. */
-function signOut (browser: Browser, account: SignedInAccount, { reply, parameters, world }: SignOut): FastifyReply {
-  forgetAccounts(browser, [account], { reply, world })
-  return answer(reply, [account], parameters, world)
+function signOut (browser: Browser, account: SignedInAccount, signingOut: SignOut): FastifyReply {
+  forgetAccount(browser, account, signingOut)
+  return answer([account], signingOut)
 }
 
-function answer (reply: FastifyReply, accounts: readonly SignedInAccount[], parameters: Parameters, world: World): FastifyReply {
+function answer (accounts: readonly SignedInAccount[], { reply, parameters, world }: SignOut): FastifyReply {
   const frames = accounts.flatMap((account) => frontChannelUrls(account, world))
   return sendPage(reply, signedOutPage(frames, findPostLogoutUri(parameters, accounts, world)))
 }

@@ -4,8 +4,10 @@ import { readOpaqueHint } from '../tokens/claims.ts'
 import type { Browser, SignedInAccount } from '../state.ts'
 import type { World } from '../world.ts'
 
-/** `logout_hint` is the value of the `login_hint` claim - a UPN does not work - and `id_token_hint` an ID token, expired or not. */
-export function hintedAccount (browser: Browser, parameters: Readonly<Record<string, string>>, world: World): SignedInAccount | undefined {
+export type LogoutParameters = Readonly<Record<string, string>>
+
+/** `logout_hint` is the value of the `login_hint` claim, a UPN does not work; `id_token_hint` is an ID token, expired or not. */
+export function hintedAccount (browser: Browser, parameters: LogoutParameters, world: World): SignedInAccount | undefined {
   const { logout_hint: logoutHint, id_token_hint: idTokenHint } = parameters
   if (logoutHint) return byOpaqueHint(browser, logoutHint, world)
   const claims = idTokenHint ? claimsOf(idTokenHint) : undefined

@@ -3,16 +3,20 @@ import type { App, Policy, Tenant, User } from '../directory/directory.ts'
 import type { Aadsts } from '../errors/catalogue.ts'
 import type { Authentication } from '../state.ts'
 
-export interface PolicyQuestion {
+/** Whose sign-in is looked at, and when (epoch milliseconds). */
+export interface SignInState {
   readonly tenant: Tenant
   readonly user: User
+  readonly authentication: Pick<Authentication, 'amr' | 'authAt' | 'mfaAt'>
+  readonly now: number
+}
+
+/** What the sign-in is wanted for. */
+export interface PolicyQuestion extends SignInState {
   /** The client, and every resource asked for. */
   readonly apps: readonly App[]
   readonly contexts: readonly string[]
   readonly policyIds: readonly string[]
-  readonly authentication: Pick<Authentication, 'amr' | 'authAt' | 'mfaAt'>
-  /** Epoch milliseconds. */
-  readonly now: number
 }
 
 /** Why a policy is not satisfied. */
@@ -41,7 +45,7 @@ function isTargeted (policy: Policy, { apps, contexts, policyIds }: PolicyQuesti
 }
 
 /** @returns the error that says what is missing, or undefined when the policy is satisfied */
-function shortfall (policy: Policy, { user, authentication, now }: PolicyQuestion): Aadsts | undefined {
+function shortfall (policy: Policy, { user, authentication, now }: SignInState): Aadsts | undefined {
   const hasMfa = authentication.amr.includes('mfa')
   const isOlder = (at: number) => policy.signInFrequency !== null && now - at > policy.signInFrequency * 1000
   switch (policy.grant) {
@@ -61,11 +65,11 @@ function shortfall (policy: Policy, { user, authentication, now }: PolicyQuestio
  *
  * A requested context that no policy is bound to is granted: `acrs` says "every policy for it is met", not "MFA was done".
  */
-export function satisfiedContexts (question: PolicyQuestion, requested: readonly string[], isOptedIn: boolean): string[] {
-  const bound = question.tenant.policies.filter((policy) => policy.authContext !== null && appliesToUser(policy, question.user))
-  const isMet = (context: string) => bound.every((policy) => policy.authContext !== context || shortfall(policy, question) === undefined)
+export function satisfiedContexts (state: SignInState, requested: readonly string[], isOptedIn: boolean): string[] {
+  const bound = state.tenant.policies.filter((policy) => policy.authContext !== null && appliesToUser(policy, state.user))
+  const unmet = new Set(bound.filter((policy) => shortfall(policy, state) !== undefined).map(({ authContext }) => authContext))
   const candidates = isOptedIn ? [...requested, ...bound.map(({ authContext }) => authContext!)] : requested
-  return [...new Set(candidates)].filter(isMet)
+  return [...new Set(candidates)].filter((context) => !unmet.has(context))
 }
 
 /** The claims request that an error hands back, so that the client can ask for exactly what is missing. */

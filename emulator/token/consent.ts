@@ -14,6 +14,8 @@ export function requireConsent (context: TokenContext): void {
 
 function applicationRoles (context: TokenContext): string[] {
   const { client, part, world } = context
-  const isForResource = (name: string) => findApp(name, tenantOf(context), world.state.tenants)?.clientId === part.resource.clientId
-  return client.applicationPermissions.filter(({ resource }) => isForResource(resource)).flatMap(({ roles }) => roles)
+  const resourceOf = (name: string) => findApp(name, tenantOf(context), world.state.tenants)?.clientId
+  return client.applicationPermissions
+    .filter(({ resource }) => resourceOf(resource) === part.resource.clientId)
+    .flatMap(({ roles }) => roles)
 }

@@ -78,7 +78,8 @@ function createRefreshToken ({ client, parameters, world }: TokenContext, subjec
   return handle
 }
 
-function idTokenFor ({ client, idTokenContexts, oidc, grantType, request, world }: TokenContext, { user, authentication, nonce }: Subject): Promise<string> {
+function idTokenFor (context: TokenContext, { user, authentication, nonce }: Subject): Promise<string> {
+  const { client, idTokenContexts, oidc, grantType, request, world } = context
   return issueIdToken({
     client,
     user,

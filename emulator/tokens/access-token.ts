@@ -46,7 +46,7 @@ export async function issueUserToken (request: UserTokenRequest, world: World): 
   const claims = request.resource.accessTokenVersion === 2
     ? { aud: request.resource.clientId, iss: issuerV2(world, request.tenantId), ...common, ...clientClaimsV2(request), preferred_username: request.user.upn, ver: '2.0' }
     : { aud: request.resourceName, iss: issuerV1(world, request.tenantId), ...common, ...clientClaimsV1(request), ...userClaimsV1(request), ver: '1.0' }
-  return { token: await record(claims, request, request.authentication, world), expiresIn: life }
+  return { token: await sign(claims, request, request.authentication, world), expiresIn: life }
 }
 
 export async function issueAppToken (request: AppTokenRequest, world: World): Promise<AccessToken> {
@@ -59,10 +59,10 @@ export async function issueAppToken (request: AppTokenRequest, world: World): Pr
   const claims = request.resource.accessTokenVersion === 2
     ? { aud: request.resource.clientId, iss: issuerV2(world, request.tenantId), ...common, ...clientClaimsV2(request), ...(isOptedIn ? { idtyp: 'app' } : {}), ver: '2.0' }
     : { aud: request.resourceName, iss: issuerV1(world, request.tenantId), ...common, ...clientClaimsV1(request), idtyp: 'app', ver: '1.0' }
-  return { token: await record(claims, request, null, world), expiresIn: life }
+  return { token: await sign(claims, request, null, world), expiresIn: life }
 }
 
-async function record (claims: Claims, { client, resource }: TokenTarget, authentication: Authentication | null, world: World): Promise<string> {
+async function sign (claims: Claims, { client, resource }: TokenTarget, authentication: Authentication | null, world: World) {
   recordIssued({ kind: 'access', claims, clientId: client.clientId, authentication }, world)
   const key = world.keys.current()
   if (resource.clientId === GRAPH_ID) return await signGraphToken(claims, key)
@@ -112,4 +112,3 @@ export function servicePrincipalOf (client: App, tenantId: string): string {
   const hex = Buffer.from(pairwiseSubject(client.clientId, tenantId), 'base64url').toString('hex')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
-

@@ -82,4 +82,3 @@ function optionalClaims ({ client, user, authentication, contexts, oidc }: IdTok
   const chosen = wanted.filter((name) => values[name] !== undefined).map((name) => [name, values[name]])
   return { ...Object.fromEntries(chosen), ...(contexts.length > 0 ? { acrs: contexts } : {}) }
 }
-

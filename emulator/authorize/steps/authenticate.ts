@@ -22,6 +22,7 @@ export function authenticate (visit: Visit): Page | undefined {
   const needsPassword = user.password !== null && visit.autologin === undefined
   if (needsPassword) return passwordPage(formOfVisit(visit), user.upn, visit.inline)
   authenticateByPassword(visit)
+  return undefined
 }
 
 function copyOf ({ tenantId, oid, sid, amr, authAt, mfaAt }: Authentication): Authentication {

@@ -14,12 +14,15 @@ export function chooseAccount (visit: Visit): Page | undefined {
   const known = findKnownAccount(visit)
   if (authorize.prompt === 'none') return choose(visit, known ?? refuseSilently(visit))
   if (autologin !== undefined) return choose(visit, userNamed(autologin, visit))
-  if (known !== undefined && !flow.mustAuthenticate && authorize.prompt !== 'select_account' && !flow.asksUsername) return choose(visit, known)
+  const isAsking = flow.mustAuthenticate || flow.asksUsername || authorize.prompt === 'select_account'
+  if (known !== undefined && !isAsking) return choose(visit, known)
   const hinted = hintedUser(visit)
   if (flow.usernameHint === '' && hinted !== undefined) flow.usernameHint = hinted.upn
   const asksUsername = flow.asksUsername || (flow.usernameHint !== '' && authorize.prompt !== 'select_account')
   const form = formOfVisit(visit)
-  return asksUsername ? usernamePage(form, flow.usernameHint, visit.inline) : pickerPage(form, authorize.client.name, tilesOf(visit))
+  return asksUsername
+    ? usernamePage(form, flow.usernameHint, visit.inline)
+    : pickerPage(form, authorize.client.name, tilesOf(visit))
 }
 
 function choose ({ flow }: Visit, { tenantId, oid }: { tenantId: string, oid: string }): undefined {

@@ -31,7 +31,9 @@ function findUnmetPolicy (visit: Visit): Unmet | undefined {
 }
 
 function askSecondFactor (visit: Visit, { code }: Unmet): Page | undefined {
-  if (visit.autologin === undefined) return mfaPage(formOfVisit(visit), userOf(visit).upn, { isEnrolment: code === 50079, inline: visit.inline })
+  if (visit.autologin === undefined) {
+    return mfaPage(formOfVisit(visit), userOf(visit).upn, { isEnrolment: code === 50079, inline: visit.inline })
+  }
   approveSecondFactor(visit)
   return requirePolicies(visit)
 }

@@ -50,7 +50,7 @@ export function refusalOf (error: unknown): EntraError {
   return new EntraError(isTime ? 700024 : 700027)
 }
 
-/** The token endpoint or the issuer of this tenant, by any of its names; Microsoft's host for clients that believe to talk to it. */
+/** The token endpoint or the issuer of this tenant by any of its names, also on Microsoft's host (way C of the README). */
 function isAudienceOf (aud: string | string[] | undefined, { tenant, request, world }: TokenContext): boolean {
   if (typeof aud !== 'string' || !URL.canParse(aud)) return false
   const { host, pathname } = new URL(aud)

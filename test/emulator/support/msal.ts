@@ -1,5 +1,8 @@
 /** This file is MSAL Node pointed at the emulator, with a network module that trusts its CA. */
-import { ConfidentialClientApplication, CryptoProvider, type AccountInfo, type AuthenticationResult, type Configuration, type INetworkModule } from '@azure/msal-node'
+import {
+  ConfidentialClientApplication, CryptoProvider,
+  type AccountInfo, type AuthenticationResult, type Configuration, type INetworkModule
+} from '@azure/msal-node'
 import { Agent, fetch } from 'undici'
 import type { Emulator } from '../../../emulator/start.ts'
 import type { Browser } from './browser.ts'
@@ -27,13 +30,15 @@ export function createNetwork (emulator: Pick<Emulator, 'caPem'>): INetworkModul
   }
 }
 
+type Client = ConfidentialClientApplication
+
 export interface MsalOptions {
   readonly auth?: Partial<Configuration['auth']>
   readonly tenant?: string
 }
 
 /** A confidential client with the gateway's registration, as the gateway itself configures one. */
-export function createMsal (emulator: Emulator, network: INetworkModule, options: MsalOptions = {}): ConfidentialClientApplication {
+export function createMsal (emulator: Emulator, network: INetworkModule, options: MsalOptions = {}): Client {
   return new ConfidentialClientApplication({
     auth: {
       clientId: GATEWAY,
@@ -56,7 +61,7 @@ export interface SignInOptions {
 }
 
 /** Code flow with PKCE and nonce, pages skipped by autologin and autoconsent. */
-export async function signIn (client: ConfidentialClientApplication, browser: Browser, options: SignInOptions = {}): Promise<AuthenticationResult> {
+export async function signIn (client: Client, browser: Browser, options: SignInOptions = {}): Promise<AuthenticationResult> {
   const { verifier, challenge } = await new CryptoProvider().generatePkceCodes()
   const scopes = options.scopes ?? ['api://orders/Orders.Read']
   const claims = options.claims === undefined ? {} : { claims: options.claims }
