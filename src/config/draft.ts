@@ -29,7 +29,7 @@ export function readDraft<T> (kind: Kind, name: string, text: string, reader: Re
   const findings = [...tree.findings]
   const data = substituteAll(tree.data, '', reader, findings)
   const before = new Set(findings.map(finding => finding.pointer))
-  if (tree.broken.length === 0) {
+  if (tree.flaws.length === 0) {
     for (const finding of validate(kind, data)) {
       if (before.has(finding.pointer)) continue // what is said already, or follows from it
       before.add(finding.pointer)
@@ -44,7 +44,7 @@ export function readDraft<T> (kind: Kind, name: string, text: string, reader: Re
     report: (pointer, message) => { findings.push({ pointer, part: 'value', message }) },
     lineOf: pointer => tree.positionOf(pointer, 'key').line,
     problems: () => [
-      ...tree.broken.map(problem => ({ file: name, path: '', ...problem })),
+      ...tree.flaws.map(problem => ({ file: name, path: '', ...problem })),
       ...findings.map(finding => problemOf(finding, name, tree))
     ].sort((one, other) => one.line - other.line || one.column - other.column)
   }

@@ -32,13 +32,13 @@ const yaml: Row[] = [
   ['a key twice', configText({ more: '^version: 1' }), /a second time/],
   ['a second document', configText({ more: '^---\nversion: 1' }), /one document/],
   ['a tag of JavaScript', configText({ more: 'store: { type: ^!!js/function "function () {}" }' }), /tag/],
-  ['a tag that YAML knows', configText({ more: 'store: { type: ^!!str memory }' }), /tag/],
+  ['a tag that YAML knows', configText({ more: 'store: { type: !!str ^memory }' }), /tag/],
   ['YAML 1.1', `^%YAML 1.1\n---\n${configText()}`, /YAML 1\.2/],
   ['an alias without anchor', configText({ more: 'store: ^*nothing' }), /anchor/],
+  ['an anchor twice', configText({ routes: 'routes: [&a { path: /*, upstream: app }, &a ^{ path: /b, upstream: app }]' }), /anchor that another value has/],
   ['an alias bomb', `^a: &a [x, x, x, x, x, x, x, x, x]\n${[...'bcdefgh'].map((name, i) => `${name}: &${name} [${`*${'abcdefg'[i]}, `.repeat(9)}]`).join('\n')}`, /too many values/],
   ['an alias that holds itself', '^a: &a [*a]\n', /too many values/],
   ['a file of more than 1 MiB', `^${configText()}#${'x'.repeat(2 ** 20)}`, /1 MiB/],
-  ['brackets without end', `^${'['.repeat(50_000)}`, /./],
   ['a key that is no text', configText({ upstreams: 'upstreams: { app: { url: https://app.example }, ^1: { url: https://x.example } }' }), /this cannot be a key.*quotes/],
   ['a key that YAML 1.1 reads as true', configText({ upstreams: 'upstreams: { app: { url: https://app.example }, ^on: { url: https://x.example } }' }), /this cannot be a key.*quotes/],
   ['__proto__', configText({ more: '^__proto__: { store: { type: memory } }' }), /this cannot be a key/],
@@ -188,7 +188,9 @@ const routes: Row[] = [
   ['a token without scopes', route('token: ^user'), /needs scopes/],
   ['scopes and no token', route('token: ^none, scopes: [User.Read]'), /contradicts/],
   ['scopes on a public route', route('access: public, scopes: ^[User.Read]'), /no place on a public route/],
-  ['a token on a public route', withRoutes('{ path: /*, upstream: app, access: public, scopes: [], token: ^user }'), /no place on a public route/],
+  ['a token on a public route', configText({
+    upstreams: 'upstreams: { app: { url: https://app.example, scopes: [User.Read] } }', routes: 'routes: [{ path: /*, upstream: app, access: public, token: ^user }]'
+  }), /no place on a public route/],
   ['allow on a public route', route('access: public, allow: ^{ roles: [a] }'), /no place on a public route/],
   ['deny on a public route', route('access: public, deny: ^{ roles: [a] }'), /no place on a public route/],
   ['identity on a public route', route('access: public, identityHeaders: ^easyauth'), /no place on a public route/],
@@ -212,7 +214,9 @@ const routes: Row[] = [
   ['too many hosts', configText({ routes: `routes: ^[{ path: /*, upstream: app, hosts: [${Array.from({ length: 31 }, (_, i) => `h${i}.example`).join(', ')}] }]` }), /more than 30/]
 ]
 
-for (const [what, marked, sentence, world] of [...yaml, ...shapes, ...serverAndEntra, ...sessionAndKeys, ...upstreams, ...routes]) {
+const rows = [...yaml, ...shapes, ...serverAndEntra, ...sessionAndKeys, ...upstreams, ...routes]
+
+for (const [what, marked, sentence, world] of rows) {
   t.test(`refuses ${what}`, async t => {
     const [before = '', ...after] = marked.split('^')
     const loaded = load(before + after.join(''), world)
@@ -220,7 +224,8 @@ for (const [what, marked, sentence, world] of [...yaml, ...shapes, ...serverAndE
 
     t.equal(after.length, 1, 'the row has one mark')
     const problems = loaded.kind === 'problems' ? loaded.problems : []
-    t.same(problems.map(({ line, column }) => `${line}:${column}`), [`${lines.length}:${lines.at(-1)!.length + 1}`], 'one problem, at the mark')
+    const mark = `${lines.length}:${lines.at(-1)!.length + 1}`
+    t.same(problems.map(({ line, column }) => `${line}:${column}`), [mark], 'one problem, at the mark')
     t.match(problems[0]?.message, sentence)
   })
 }
