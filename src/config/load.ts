@@ -49,7 +49,8 @@ function refused (problems: Problem[]): Loaded {
 function complete (config: SoundConfig, draft: Draft<SoundConfig>, reader: Reader, now: number): Problem[] {
   resolveFiles(config, draft, reader, now)
   checkRules(config, { report: draft.report, lineOf: draft.lineOf, show: reader.show })
-  return config.keys === undefined || Array.isArray(config.keys) ? [] : readKeyFile(config, config.keys.file, draft, reader)
+  const file = Array.isArray(config.keys) ? undefined : config.keys?.file
+  return file === undefined ? [] : readKeyFile(config, file, draft, reader)
 }
 
 /** Puts the list of a key file in the place of its name. */
@@ -63,6 +64,6 @@ function readKeyFile (config: SoundConfig, path: string, draft: Draft<SoundConfi
   const name = reader.show(path) === JSON.stringify(path) ? reader.resolve(path) : 'keys.file'
   const keys = readDraft<SoundKeys>('keys', name, content.text, reader)
   if (keys.sound !== undefined) checkKeys(keys.sound, '', keys)
-  config.keys = keys.sound as SoundConfig['keys']
+  config.keys = keys.sound
   return keys.problems()
 }
