@@ -41,7 +41,9 @@ function parseAnswer (url: string): Answer {
 }
 
 /** The transaction that this answer is for. Claimed before the code is used: of two equal callbacks one wins. */
-async function takeTransaction (scope: AuthScope, request: FastifyRequest, reply: FastifyReply, state: string): Promise<Transaction> {
+async function takeTransaction (
+  scope: AuthScope, request: FastifyRequest, reply: FastifyReply, state: string
+): Promise<Transaction> {
   const found = await scope.transactions.take(request, reply, state)
   if (found.kind === 'unknown') throw new errors.SG_SIGN_IN_MISMATCH()
   if (found.kind === 'expired') throw new errors.SG_SIGN_IN_EXPIRED()

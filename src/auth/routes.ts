@@ -55,6 +55,18 @@ export async function authRoutes (app: FastifyInstance, scope: AuthScope): Promi
   app.all('/.auth/*', unknownEndpoint)
 }
 
+/**
+ * The path to route for a canonical one. `/.auth` in any other spelling is ours too, and is no endpoint: it must not reach
+ * a route that would proxy it. So does a path that has no route for sure.
+ */
+export function ownPath (path: string | undefined): string {
+  if (path === undefined) return noEndpoint
+  const isVariant = /^\/\.auth(?:\/|$)/i.test(path) && !path.startsWith('/.auth')
+  return isVariant ? noEndpoint : path
+}
+
+const noEndpoint = '/.auth/unknown'
+
 async function unknownEndpoint (): Promise<never> {
   throw new errors.SG_ROUTE_UNKNOWN()
 }

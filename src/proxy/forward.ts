@@ -38,15 +38,15 @@ export function forward (plan: ForwardPlan, request: FastifyRequest, reply: Fast
   const hasBody = length > 0 || raw.headers['transfer-encoding'] !== undefined
   if (hasBody && raw.headers.expect !== undefined) reply.raw.writeContinue()
   const target = raw.target!
-  const exchange = new Exchange(plan, reply)
+  const injected = { claims: request.live?.session.claims, bearer: request.bearer, requestId: request.id }
   upstream.dispatcher.dispatch({
     path: route.upstreamUrl.basePath + rewritePath(route, target.path) + target.query,
     method: raw.method as Dispatcher.HttpMethod,
-    headers: plan.writeRequestHeaders(raw, { claims: request.live?.session.claims, bearer: request.bearer, requestId: request.id }),
+    headers: plan.writeRequestHeaders(raw, injected),
     body: hasBody ? bodyOf(raw, length, route.maxBodyBytes) : null,
     headersTimeout: route.timeouts.headersSeconds * 1000,
     bodyTimeout: route.timeouts.bodySeconds * 1000
-  }, exchange)
+  }, new Exchange(plan, reply))
 }
 
 /** Content-Length, -1 when the length is not declared. Node has checked that it is a number and single. */

@@ -36,9 +36,7 @@ const presets: Readonly<Record<string, Writer>> = {
  * look-up.
  */
 export function identityHeaders (setting: CompiledRoute['identityHeaders']): Writer {
-  const write = typeof setting === 'string'
-    ? presets[setting]!
-    : (claims: Claims) => fields(Object.fromEntries(Object.entries(setting).map(([name, claim]) => [name, claimText(claims, claim)])))
+  const write = typeof setting === 'string' ? presets[setting]! : fromMap(setting)
   const written = new WeakMap<Claims, Fields>()
   return claims => {
     const known = written.get(claims)
@@ -47,6 +45,11 @@ export function identityHeaders (setting: CompiledRoute['identityHeaders']): Wri
     written.set(claims, list)
     return list
   }
+}
+
+function fromMap (map: Readonly<Record<string, string>>): Writer {
+  const names = Object.entries(map)
+  return claims => fields(Object.fromEntries(names.map(([name, claim]) => [name, claimText(claims, claim)])))
 }
 
 function claimText (claims: Claims, name: string): string {

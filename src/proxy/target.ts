@@ -84,11 +84,11 @@ function canonical (path: string, query: string, authority: string | undefined):
   return { kind: 'target', path, routePath: path, query, authority }
 }
 
-/** Whether the segment that begins at `start` is `.` or `..`. */
+/** Whether the segment that begins with the dot at `start` has nothing but dots. */
 function isDotSegment (path: string, start: number): boolean {
-  const second = path[start + 1]
-  if (second === undefined || second === '/') return true
-  return second === '.' && (path[start + 2] === undefined || path[start + 2] === '/')
+  let end = start + 1
+  while (path[end] === '.') end++
+  return end === path.length || path[end] === '/'
 }
 
 const unreserved = /[A-Za-z0-9\-._~]/
@@ -122,10 +122,11 @@ function refusalOf (path: string): string | undefined {
   return undefined
 }
 
+/** Windows trims blanks and dots from the end of a segment, so one that has nothing else counts as well. */
 function hasEmptyOrDotSegment (text: string): boolean {
   const segments = text.split(/[\\/]/).slice(1)
   const last = segments.length - 1
-  return segments.some((segment, i) => segment === '.' || segment === '..' || (segment === '' && i < last))
+  return segments.some((segment, i) => segment === '' ? i < last : /^[.\s]+$/.test(segment))
 }
 
 function decodeUtf8 (path: string): string | undefined {

@@ -39,8 +39,9 @@ const restartable: ReadonlySet<ErrorCode> = new Set([
 
 /** What the client asked for and may not have is worth a line; what failed on our side is worth a stack. */
 function logProblem (request: FastifyRequest, problem: Problem, error: Error): void {
-  if (problem.code === 'SG_INTERNAL') request.log.error({ err: error, requestId: request.id }, 'unexpected error')
-  else if (problem.status >= 500) request.log.warn({ code: problem.code, cause: causeOf(error), requestId: request.id }, problem.title)
+  const { code, status, title } = problem
+  if (code === 'SG_INTERNAL') request.log.error({ err: error, requestId: request.id }, 'unexpected error')
+  else if (status >= 500) request.log.warn({ code, cause: causeOf(error), requestId: request.id }, title)
 }
 
 /** Names and codes of what lies under an error: enough to find it, nothing that a provider or an upstream said. */
@@ -95,7 +96,9 @@ function challenge (reason: string, scopes: readonly string[], loginUrl: string)
 }
 
 /** RFC 9457. */
-function sendProblem (reply: FastifyReply, problem: Problem, request: FastifyRequest, more: Record<string, string>): FastifyReply {
+function sendProblem (
+  reply: FastifyReply, problem: Problem, request: FastifyRequest, more: Record<string, string>
+): FastifyReply {
   const { code, status, title } = problem
   const text = JSON.stringify({ type: `urn:scopegate:error:${code}`, title, status, code, requestId: request.id, ...more })
   // As bytes: to text Fastify adds a charset, which JSON types do not have (RFC 8259, section 11).
@@ -112,7 +115,7 @@ function sendPage (reply: FastifyReply, problem: Problem, request: FastifyReques
  */
 export function ownAnswerHeaders ({ providerOrigin }: Pick<AnswerDeps, 'providerOrigin'>) {
   const policy = `default-src 'none'; style-src ${styleSource}; frame-ancestors 'none'; base-uri 'none'; form-action 'self' ${providerOrigin}`
-  return function markOwnAnswer (_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: null, payload: unknown) => void): void {
+  return function markOwnAnswer<T> (_request: FastifyRequest, reply: FastifyReply, payload: T, done: (error: null, payload: T) => void): void {
     if (!reply.hasHeader('scopegate-error')) reply.header('scopegate', '1')
     reply.headers({
       'cache-control': 'no-store',

@@ -7,12 +7,13 @@ import { BlockList } from 'node:net'
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
 import { createSignInNeeds } from '../auth/need.ts'
 import { createRounds } from '../auth/rounds.ts'
-import { authRoutes } from '../auth/routes.ts'
+import { authRoutes, ownPath } from '../auth/routes.ts'
 import { createTransactions } from '../auth/transaction.ts'
 import { type CompiledConfig, compileConfig } from '../config/compile.ts'
 import { decodeKey } from '../config/keys.ts'
 import type { Config } from '../config/schema.ts'
 import { createEntraProvider } from '../identity/entra.ts'
+import { letterCaseRule } from '../proxy/letter-case.ts'
 import { proxyRoutes } from '../proxy/routes.ts'
 import { createUpstreams } from '../proxy/upstreams.ts'
 import { createSessionsByUser } from '../session/by-user.ts'
@@ -64,6 +65,7 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
     entra: config.entra, redirectUri: new URL('/.auth/callback', publicUrl).href, scopeSets: compiled.scopeSets, store, keys, now, log
   })
   const upstreams = createUpstreams(config.upstreams)
+  const routedPath = letterCaseRule(compiled.routes)
   const needs = createSignInNeeds(sealer)
 
   /** The grant is dead: the account's tokens are gone already, and this session is of no use any more. */
@@ -123,7 +125,11 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
   await app.ready()
 
   return {
-    handle: (request, response) => { app.routing(request, response) },
+    handle (request, response) {
+      const { routePath, query } = request.target!
+      request.url = ownPath(routedPath(routePath)) + query
+      app.routing(request, response)
+    },
     isReady: provider.isReady,
     async close () {
       await app.close()

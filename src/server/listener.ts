@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Config } from '../config/schema.ts'
+import { METHODS } from '../config/schema-routes.ts'
 import { parseTarget, type RefusedTarget, type Target } from '../proxy/target.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { readFields } from './fields.ts'
@@ -20,6 +21,7 @@ export interface Listener {
 /** Longer than a load balancer keeps its side, so that it never writes into a connection that we are closing. */
 const keepAliveMs = 72_000
 const requestsPerSocket = 1000
+const methods: ReadonlySet<string> = new Set(METHODS)
 const connectionsCheckMs = 5000
 
 export interface ListenerDeps {
@@ -53,7 +55,6 @@ export function createListener (config: Config['server'], { isKnownHost, handle,
       return
     }
     request.target = checked
-    request.url = ownPathOf(checked) + checked.query
     handle(request, response)
   }
 
@@ -67,7 +68,7 @@ export function createListener (config: Config['server'], { isKnownHost, handle,
 
 /** Everything about a request that can be refused without knowing a route. */
 function check (request: IncomingMessage, isKnownHost: (host: string) => boolean): Target | Refusal {
-  if (request.method === 'TRACE') return { kind: 'refused', status: 405, why: 'TRACE' }
+  if (!methods.has(request.method ?? '')) return { kind: 'refused', status: 405, why: 'a method that no route can list' }
   const target = parseTarget(request.url ?? '')
   if (target.kind === 'refused') return target
   const fields = readFields(request.rawHeaders)
@@ -90,15 +91,6 @@ function isHost (text: string): boolean {
 
 function hostName (host: string): string {
   return host.replace(/:[0-9]*$/, '').replace(/\.$/, '').toLowerCase()
-}
-
-/**
- * The path that is routed. `/.auth` in any other spelling is ours too, and is no endpoint: it must not reach a route that
- * would proxy it.
- */
-function ownPathOf ({ routePath }: Target): string {
-  const isVariant = /^\/\.auth(?:\/|$)/i.test(routePath) && !routePath.startsWith('/.auth')
-  return isVariant ? '/.auth/unknown' : routePath
 }
 
 /** Refused before any route: no page, no session, and this connection carries nothing more. */
