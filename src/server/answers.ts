@@ -115,7 +115,8 @@ function sendPage (reply: FastifyReply, problem: Problem, request: FastifyReques
  */
 export function ownAnswerHeaders ({ providerOrigin }: Pick<AnswerDeps, 'providerOrigin'>) {
   const policy = `default-src 'none'; style-src ${styleSource}; frame-ancestors 'none'; base-uri 'none'; form-action 'self' ${providerOrigin}`
-  return function markOwnAnswer<T> (_request: FastifyRequest, reply: FastifyReply, payload: T, done: (error: null, payload: T) => void): void {
+  type Done<T> = (error: null, payload: T) => void
+  return function markOwnAnswer<T> (_request: FastifyRequest, reply: FastifyReply, payload: T, done: Done<T>): void {
     if (!reply.hasHeader('scopegate-error')) reply.header('scopegate', '1')
     reply.headers({
       'cache-control': 'no-store',

@@ -25,6 +25,7 @@ const lockPollMs = 20
 export function createMemoryStore (options: MemoryStoreOptions): Store {
   const { now, sweepMs = 30_000 } = options
   const entries = new Map<string, Entry>()
+  let writes = 0
   const sweeper = setInterval(sweep, sweepMs)
   sweeper.unref()
 
@@ -41,7 +42,7 @@ export function createMemoryStore (options: MemoryStoreOptions): Store {
   }
 
   function write (key: string, value: Entry['value'], ttlMs: number): void {
-    entries.set(key, { value, version: (live(key)?.version ?? 0) + 1, endsAt: now() + ttlMs })
+    entries.set(key, { value, version: ++writes, endsAt: now() + ttlMs })
   }
 
   function textOf (entry: Entry | undefined): string | undefined {

@@ -8,7 +8,7 @@
 
 /** A record that is replaced only by someone who has seen its current version. */
 export interface Versioned {
-  /** Counts the writes of this key since it was created, from 1. */
+  /** Differs with every write of this key, also across its deletion: a late writer must not fit a record made anew. */
   readonly version: number
   readonly value: string
 }
@@ -32,7 +32,7 @@ export interface Store {
   claim (key: string, ttlMs: number): Promise<boolean>
 
   read (key: string): Promise<Versioned | undefined>
-  /** Writes whatever was there before; the version goes on counting. */
+  /** Writes whatever was there before. */
   replace (key: string, value: string, ttlMs: number): Promise<void>
   /** Writes only if the record still has this version. @returns false when it has another one or is gone */
   compareAndSet (key: string, version: number, value: string, ttlMs: number): Promise<boolean>
