@@ -104,11 +104,12 @@ export function classify (error: unknown, where: Where): Verdict {
   return table.find(row => row.when(facts, where))?.verdict(facts) ?? { kind: 'unknown' }
 }
 
-/** The coded error of a verdict that no sign-in would lift. */
+/** The coded error of a verdict that no sign-in will lift: a `sign-in` that comes here was tried and did not help. */
 export function codedError (verdict: Verdict, cause: unknown): Error {
   switch (verdict.kind) {
     case 'unavailable': return new ProviderUnavailable(verdict.retryAfterMs, cause)
     case 'misconfigured': return new errors.SG_PROVIDER_MISCONFIGURED({ cause })
+    case 'sign-in':
     case 'refused': return new errors.SG_SIGN_IN_REFUSED({ cause })
     case 'expired': return new errors.SG_SIGN_IN_EXPIRED({ cause })
     case 'mismatch': return new errors.SG_SIGN_IN_MISMATCH({ cause })

@@ -48,8 +48,11 @@ export interface RenewalOptions {
 export function createRenewal ({ msal, credentials, verify, now, random }: RenewalOptions): Renewal {
   function tokenOf (result: AuthenticationResult, source: ReadyToken['source']): ReadyToken | undefined {
     const at = now()
-    const expiresAt = result.expiresOn?.getTime() ?? 0
-    const lifetime = lifetimeOf({ expiresAt, refreshAt: result.refreshOn?.getTime() }, at, random())
+    // The provider gives a life in seconds, which MSAL adds to the system's clock. A new token's life begins by ours.
+    const shift = source === 'refresh' ? at - Date.now() : 0
+    const expiresAt = (result.expiresOn?.getTime() ?? 0) + shift
+    const refreshAt = result.refreshOn === undefined ? undefined : result.refreshOn.getTime() + shift
+    const lifetime = lifetimeOf({ expiresAt, refreshAt }, at, random())
     return lifetime.hardAt > at ? { kind: 'token', bearer: `Bearer ${result.accessToken}`, ...lifetime, source } : undefined
   }
 

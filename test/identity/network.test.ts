@@ -5,7 +5,7 @@ import { AuthError } from '@azure/msal-node'
 import t, { type Test } from 'tap'
 import { cacheOnly, createProviderNetwork, type NetworkOptions, type ProviderCall, type ProviderNetwork } from '../../src/identity/network.ts'
 import { fails } from './support/fails.ts'
-import { createClock } from './support/gateway.ts'
+import { createClock, type Clock } from './support/clock.ts'
 import { startProvider, type Reply, type ScriptedProvider } from './support/provider.ts'
 
 const refreshBody = 'grant_type=refresh_token&refresh_token=secret-rt'
@@ -15,14 +15,14 @@ interface Bench {
   readonly entra: ScriptedProvider
   readonly network: ProviderNetwork
   readonly calls: ProviderCall[]
-  readonly clock: ReturnType<typeof createClock>
+  readonly clock: Clock
   post (body?: string): Promise<unknown>
   document (): Promise<unknown>
 }
 
 async function createBench (t: Test, options: Partial<NetworkOptions> = {}): Promise<Bench> {
   const entra = await startProvider(t)
-  const clock = createClock()
+  const clock = createClock(t)
   const calls: ProviderCall[] = []
   const network = createProviderNetwork({
     origin: entra.origin, ca: entra.ca, now: clock.now, onCall: call => calls.push(call), ...options

@@ -141,12 +141,13 @@ t.test('what nobody thought of is unknown, and so are errors of our own making',
   for (const error of strange) t.match(classify(error, 'acquire'), { kind: 'unknown' })
 })
 
-t.test('every verdict but a sign-in has its coded error, whose cause is not in its message', async t => {
+t.test('every verdict has its coded error, whose cause is not in its message', async t => {
   const cause = new ServerError('invalid_grant', '', 'AADSTS50105: secret detail')
   const codes: [Verdict, string][] = [
     [{ kind: 'unavailable', retryAfterMs: 5000 }, 'SG_PROVIDER_UNAVAILABLE'],
     [{ kind: 'misconfigured', isCredential: true }, 'SG_PROVIDER_MISCONFIGURED'],
     [{ kind: 'refused' }, 'SG_SIGN_IN_REFUSED'],
+    [{ kind: 'sign-in', reason: 'interaction_required', claims: undefined, once: true }, 'SG_SIGN_IN_REFUSED'],
     [{ kind: 'expired' }, 'SG_SIGN_IN_EXPIRED'],
     [{ kind: 'mismatch' }, 'SG_SIGN_IN_MISMATCH'],
     [{ kind: 'unknown' }, 'SG_INTERNAL']

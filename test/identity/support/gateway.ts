@@ -10,6 +10,7 @@ import type { Account, ReadyToken, RunningProvider, TokenHolder, TokenOutcome } 
 import { createKeyRing, generateKey } from '../../../src/store/key-ring.ts'
 import { createMemoryStore } from '../../../src/store/memory.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { createClock, type Clock } from './clock.ts'
 import { client, tenant } from './provider.ts'
 
 export const redirectUri = 'http://localhost:8080/.auth/callback'
@@ -19,11 +20,6 @@ export const graphScopes = ['User.Read']
 /** Indices of the scope sets. */
 export const orders = 0
 export const graph = 1
-
-export interface Clock {
-  now: () => number
-  advance (ms: number): void
-}
 
 export interface Logged {
   readonly level: string
@@ -51,18 +47,13 @@ interface Place {
   readonly ca: string
 }
 
-export function createClock (): Clock {
-  let offset = 0
-  return { now: () => Date.now() + offset, advance (ms) { offset += ms } }
-}
-
 export const keyRing = createKeyRing([generateKey()], 'test')
 
 let sessions = 0
 
 /** @param at - where the provider is, and its CA as PEM text */
 export async function createGateway (t: Test, at: Place, options: GatewayOptions = {}): Promise<Gateway> {
-  const { clock = createClock(), entra, ...rest } = options
+  const { clock = createClock(t), entra, ...rest } = options
   const store = rest.store ?? createMemoryStore({ now: clock.now })
   const logged: Logged[] = []
   const log = (level: string) => (fields: object, message: string) => { logged.push({ level, fields, message }) }
