@@ -12,8 +12,8 @@ export interface Answer {
 
 export interface Browser {
   readonly cookies: Map<string, string>
-  get (url: string): Promise<Answer>
-  post (url: string, form: Record<string, string>): Promise<Answer>
+  get (url: string, headers?: Record<string, string>): Promise<Answer>
+  post (url: string, form: Record<string, string>, headers?: Record<string, string>): Promise<Answer>
   /** Submits the form around the element with this test id, as a click would; `typed` fills fields in. */
   click (page: Answer, testId: string, typed?: Record<string, string>): Promise<Answer>
   close (): Promise<void>
@@ -38,15 +38,15 @@ export function createBrowser (emulator: Pick<Emulator, 'origin' | 'caPem'>): Br
     else cookies.set(pair.slice(0, at), pair.slice(at + 1))
   }
 
-  const post = (url: string, form: Record<string, string>) => send(url, {
+  const post = (url: string, form: Record<string, string>, headers: Record<string, string> = {}) => send(url, {
     method: 'POST',
     body: new URLSearchParams(form).toString(),
-    headers: { 'content-type': 'application/x-www-form-urlencoded' }
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers }
   })
 
   return {
     cookies,
-    get: (url) => send(url, { method: 'GET' }),
+    get: (url, headers = {}) => send(url, { method: 'GET', headers }),
     post,
     click: (page, testId, typed = {}) => {
       const { action, fields } = formAround(page.body, testId)

@@ -1,6 +1,5 @@
-/** This file starts an emulator with a browser and MSAL for one test, and closes all of it afterwards. */
-import type { Test } from 'tap'
-import type { EmulatorConfig } from '../../../emulator/config/shape.ts'
+/** This file gives a test an emulator with a browser and MSAL, and closes what it opened. */
+import tap, { type Test } from 'tap'
 import { startEmulator, type Emulator, type EmulatorOptions } from '../../../emulator/start.ts'
 import { createBrowser, type Browser } from './browser.ts'
 import { createMsal, createNetwork, type MsalOptions } from './msal.ts'
@@ -13,8 +12,21 @@ export interface TestWorld {
   anotherBrowser (): Browser
 }
 
-export async function startWorld (t: Test, options: EmulatorOptions & { config?: EmulatorConfig } = {}): Promise<TestWorld> {
-  const entra = await startEmulator(options)
+let shared: Emulator | undefined
+
+/** Starting costs two RSA keys: tests that need no options of their own share one emulator per file, reset each time. */
+async function shareEmulator (): Promise<Emulator> {
+  if (shared === undefined) {
+    shared = await startEmulator()
+    const { close } = shared
+    tap.teardown(() => close())
+  }
+  shared.admin.reset()
+  return shared
+}
+
+export async function startWorld (t: Test, options?: EmulatorOptions): Promise<TestWorld> {
+  const entra = options === undefined ? await shareEmulator() : await startEmulator(options)
   const network = createNetwork(entra)
   const browsers: Browser[] = []
   const anotherBrowser = () => {
@@ -25,7 +37,7 @@ export async function startWorld (t: Test, options: EmulatorOptions & { config?:
   t.teardown(async () => {
     await Promise.all(browsers.map((browser) => browser.close()))
     await network.close()
-    await entra.close()
+    if (options !== undefined) await entra.close()
   })
   return { entra, browser: anotherBrowser(), anotherBrowser, msal: (msalOptions) => createMsal(entra, network, msalOptions) }
 }
