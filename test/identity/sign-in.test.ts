@@ -3,7 +3,9 @@ import t, { type Test } from 'tap'
 import { SignInRequired } from '../../src/errors.ts'
 import type { CodeRedemption } from '../../src/identity/provider.ts'
 import { fails } from './support/fails.ts'
-import { createGateway, graphScopes, keyRing, orders, ordersScopes, redirectUri, tokenOf, type Gateway } from './support/gateway.ts'
+import {
+  createGateway, graphScopes, keyRing, orders, ordersScopes, redirectUri, tokenOf, type Gateway, type GatewayOptions
+} from './support/gateway.ts'
 import {
   alice, bob, client, createSigningPair, startProvider, tenant, tokens, type Reply, type ScriptedProvider
 } from './support/provider.ts'
@@ -11,11 +13,13 @@ import {
 const codeVerifier = 'v'.repeat(43)
 const limits = () => ({ absoluteEndsAt: Date.now() + 3_600_000 })
 
-async function createBench (t: Test, entra: Parameters<typeof createGateway>[2] = {}): Promise<{ entra: ScriptedProvider } & Gateway> {
-  const scripted = await startProvider(t)
-  const gateway = await createGateway(t, scripted, entra)
+type Bench = Gateway & { readonly entra: ScriptedProvider }
+
+async function createBench (t: Test, options: GatewayOptions = {}): Promise<Bench> {
+  const entra = await startProvider(t)
+  const gateway = await createGateway(t, entra, options)
   await gateway.provider.ready
-  return { entra: scripted, ...gateway }
+  return { entra, ...gateway }
 }
 
 function redemption (more: Partial<CodeRedemption> = {}): CodeRedemption {
