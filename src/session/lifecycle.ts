@@ -58,11 +58,15 @@ export function createSessionLifecycle (options: LifecycleOptions): SessionLifec
 
   async function register (scope: FastifyInstance): Promise<void> {
     await scope.register(fastifyCookie, { parseOptions: attributes })
-    scope.addHook('onRequest', async function preparePublicView (request) {
+    scope.addHook('onRequest', async function preparePublicView (request, reply) {
       // @fastify/session sends no secure cookie unless it believes in https; only publicUrl knows (security.md, H5).
       Object.defineProperty(request, 'protocol', { value: publicProtocol })
-      // Of two cookies the parser takes the first. Two are none (security.md, X20).
-      if (findCookie(request.raw.headers.cookie, cookie.name).kind === 'several') delete request.cookies[cookie.name]
+      // The parser takes the first of two cookies, trims names and decodes values. The session has to be the one that the
+      // reader finds, or none; and of two, one was planted (security.md, X20).
+      const found = findCookie(request.raw.headers.cookie, cookie.name)
+      if (found.kind === 'value') request.cookies[cookie.name] = found.value
+      else delete request.cookies[cookie.name]
+      if (found.kind === 'several') reply.clearCookie(cookie.name)
     })
     await scope.register(fastifySession, {
       secret: { sign: ids.sign, unsign: unsignFor },
