@@ -75,11 +75,13 @@ function parse (path: string, text: string): Pick<Source, 'imports' | 'usesProce
   const imports: Import[] = []
   let usesProcess = false
   function visit (node: ts.Node): void {
-    if (ts.isImportDeclaration(node)) imports.push({ specifier: textOf(node.moduleSpecifier), typeOnly: isTypeOnly(node.importClause) })
-    else if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined) {
+    if (ts.isImportDeclaration(node)) {
+      imports.push({ specifier: textOf(node.moduleSpecifier), typeOnly: isTypeOnly(node.importClause) })
+    } else if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined) {
       imports.push({ specifier: textOf(node.moduleSpecifier), typeOnly: node.isTypeOnly })
-    } else if (ts.isCallExpression(node) && isDynamicImport(node)) imports.push({ specifier: textOf(node.arguments[0]), typeOnly: false })
-    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
+    } else if (ts.isCallExpression(node) && isDynamicImport(node)) {
+      imports.push({ specifier: textOf(node.arguments[0]), typeOnly: false })
+    } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
       imports.push({ specifier: textOf(node.argument.literal), typeOnly: true })
     } else if (ts.isIdentifier(node) && node.text === 'process' && !isPropertyName(node)) usesProcess = true
     ts.forEachChild(node, visit)
@@ -93,7 +95,8 @@ function isTypeOnly (clause: ts.ImportClause | undefined): boolean {
   if (clause === undefined) return false
   if (clause.isTypeOnly) return true
   const names = clause.namedBindings
-  return clause.name === undefined && names !== undefined && ts.isNamedImports(names) && names.elements.every(one => one.isTypeOnly)
+  if (clause.name !== undefined || names === undefined || !ts.isNamedImports(names)) return false
+  return names.elements.every(one => one.isTypeOnly)
 }
 
 function isDynamicImport ({ expression }: ts.CallExpression): boolean {

@@ -16,10 +16,10 @@ function world (keys: KeyRing = createKeyRing([k1], 'gw')) {
   return { clock, keys, sealer: createSealer(keys, clock.now) }
 }
 
-/** Seals as somebody who has the key could, with a header of their own. */
-async function forge (keys: KeyRing, purpose: Purpose, header: Record<string, unknown>, content = JSON.stringify({ value: 1, endsAt: 4e12 })): Promise<string> {
+/** Seals what the gateway never would, with its key. */
+async function forge (keys: KeyRing, purpose: Purpose, content = '{"value":1,"endsAt":4e12}'): Promise<string> {
   return await new CompactEncrypt(Buffer.from(content))
-    .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: 'k1', ...header } as never)
+    .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: 'k1' })
     .encrypt(keys.keyFor(purpose, 'k1')!)
 }
 
@@ -125,7 +125,7 @@ t.test('the header of what is opened chooses neither algorithm nor key', async t
   for (const header of headers) {
     t.equal(await sealer.open('transaction', [text(header), key, iv, ciphertext, tag].join('.')), undefined, JSON.stringify(header))
   }
-  t.equal((await sealer.open('transaction', await forge(keys, 'transaction', {})))?.value, 1, 'such a text would open with the good header')
+  t.equal((await sealer.open('transaction', await forge(keys, 'transaction')))?.value, 1, 'such a text would open with the good header')
 })
 
 t.test('not even the holder of the key can make it inflate, use another cipher, or break it with its content', async t => {
@@ -134,10 +134,10 @@ t.test('not even the holder of the key can make it inflate, use another cipher, 
     .encrypt(keys.keyFor('transaction', 'k1')!.export().subarray(0, 16))
   t.equal(await sealer.open('transaction', short), undefined)
   for (const content of ['', 'null', 'not JSON', '\xff\xfe']) {
-    t.equal(await sealer.open('transaction', await forge(keys, 'transaction', {}, content)), undefined, JSON.stringify(content))
+    t.equal(await sealer.open('transaction', await forge(keys, 'transaction', content)), undefined, JSON.stringify(content))
   }
   for (const content of ['{}', '[]', '7', '{"value":1}', '{"value":1,"endsAt":"never"}', '{"value":1,"endsAt":null}', '{"value":1,"endsAt":{}}']) {
-    t.not((await sealer.open('transaction', await forge(keys, 'transaction', {}, content)))?.isExpired, false, `${content} has no time left`)
+    t.not((await sealer.open('transaction', await forge(keys, 'transaction', content)))?.isExpired, false, `${content} has no time left`)
   }
 })
 

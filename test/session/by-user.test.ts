@@ -1,0 +1,77 @@
+/** This file checks that an account's tokens can go with its last session: not before, and not never. */
+import t from 'tap'
+import { createSessionsByUser } from '../../src/session/by-user.ts'
+import { createKeyRing } from '../../src/store/key-ring.ts'
+import { account, sessionWorld } from './support.ts'
+
+const hour = 3_600_000
+const bob = { ...account, oid: '44444444-4444-4444-8444-444444444444' }
+
+t.test('the last live session of an account is known as the last', async t => {
+  const { store, keys, signIn } = sessionWorld(t)
+  const byUser = createSessionsByUser(store, keys)
+  const [a, b] = [await signIn(), await signIn()]
+  await byUser.add(account, a.key, hour)
+  await byUser.add(account, b.key, hour)
+  await store.delete(a.key)
+  t.equal(await byUser.remove(account, a.key), false)
+  await store.delete(b.key)
+  t.equal(await byUser.remove(account, b.key), true)
+})
+
+t.test('sessions that have expired do not count as live', async t => {
+  const { store, keys, clock, signIn } = sessionWorld(t)
+  const byUser = createSessionsByUser(store, keys)
+  const old = await signIn()
+  await byUser.add(account, old.key, 10 * hour)
+  clock.advance(7200)
+  const fresh = await signIn()
+  await byUser.add(account, fresh.key, 10 * hour)
+  await store.delete(fresh.key)
+  t.equal(await byUser.remove(account, fresh.key), true)
+})
+
+t.test('accounts do not count each other\'s sessions', async t => {
+  const { store, keys, signIn } = sessionWorld(t)
+  const byUser = createSessionsByUser(store, keys)
+  const [mine, his, elsewhere] = [await signIn(), await signIn(), await signIn()]
+  await byUser.add(account, mine.key, hour)
+  await byUser.add(bob, his.key, hour)
+  await byUser.add({ ...account, tid: bob.oid }, elsewhere.key, hour)
+  t.equal(await byUser.remove(account, mine.key), true, 'same user in another tenant, another user of the same tenant')
+  t.equal(await byUser.remove(bob, his.key), true)
+})
+
+t.test('an account is its tenant and object id, whatever else changes', async t => {
+  const { store, keys, signIn } = sessionWorld(t)
+  const byUser = createSessionsByUser(store, keys)
+  const [a, b] = [await signIn(), await signIn()]
+  await byUser.add(account, a.key, hour)
+  await byUser.add({ ...account, homeAccountId: 'guest', environment: 'elsewhere' }, b.key, hour)
+  t.equal(await byUser.remove(account, a.key), false)
+})
+
+t.test('ending a session that the index does not know leaves the others', async t => {
+  const { store, keys, signIn } = sessionWorld(t)
+  const byUser = createSessionsByUser(store, keys)
+  const a = await signIn()
+  await byUser.add(account, a.key, hour)
+  t.equal(await byUser.remove(account, 's:unknown'), false)
+  t.equal(await byUser.remove(bob, 's:unknown'), true)
+})
+
+t.test('a store that fails is not taken for an account without sessions', async t => {
+  const { store, keys } = sessionWorld(t, { members: async () => { throw new Error('down') } })
+  await t.rejects(createSessionsByUser(store, keys).remove(account, 's:a'))
+})
+
+t.test('sessions from before a key rotation still count', async t => {
+  const { store, signIn } = sessionWorld(t)
+  const [k1, k2] = [{ id: 'k1', secret: Buffer.alloc(32, 1) }, { id: 'k2', secret: Buffer.alloc(32, 2) }]
+  const [before, after] = [await signIn(), await signIn()]
+  await createSessionsByUser(store, createKeyRing([k1], 'gw')).add(account, before.key, hour)
+  const rotated = createSessionsByUser(store, createKeyRing([k2, k1], 'gw'))
+  await rotated.add(account, after.key, hour)
+  await store.delete(after.key)
+  t.equal(await rotated.remove(account, after.key), false, 'the older session still needs the account\'s tokens')
+})
