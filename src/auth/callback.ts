@@ -2,7 +2,7 @@
  * This file finishes a sign-in: `GET /.auth/callback`, the redirect URI.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { errors } from '../errors.ts'
+import { errors, type SignInNeed, SignInRequired } from '../errors.ts'
 import { startSession } from '../session/session.ts'
 import type { AuthScope } from './routes.ts'
 import { readQuery, repeated } from './query.ts'
@@ -25,9 +25,16 @@ export async function callback (scope: AuthScope, request: FastifyRequest, reply
   const answer = parseAnswer(request.url)
   const transaction = await takeTransaction(scope, request, reply, answer.state)
   if (answer.kind === 'error') throw refusalOf(answer)
-  await signIn(scope, request, answer.code, transaction)
-  await scope.rounds.count(request, reply, transaction)
-  return reply.redirect(transaction.returnUrl, 303)
+  const need = await signIn(scope, request, answer.code, transaction)
+  await scope.rounds.count(request, reply, { ...transaction, ...need })
+  return reply.redirect(need === undefined ? transaction.returnUrl : await anotherRound(scope, request, transaction, need), 303)
+}
+
+/** The provider wants more before it redeems the code. Counted like a finished round, so that this cannot go on for ever. */
+async function anotherRound (
+  scope: AuthScope, request: FastifyRequest, { returnUrl }: Transaction, need: SignInNeed
+): Promise<string> {
+  return await scope.needs.loginUrl(need, returnUrl, scope.lifecycle.current(request)?.key)
 }
 
 function parseAnswer (url: string): Answer {
@@ -52,13 +59,23 @@ async function takeTransaction (
   return found.transaction
 }
 
-async function signIn (scope: AuthScope, request: FastifyRequest, code: string, transaction: Transaction): Promise<void> {
+/** @returns what another round has to bring; undefined when there is a session now */
+async function signIn (
+  scope: AuthScope, request: FastifyRequest, code: string, transaction: Transaction
+): Promise<SignInNeed | undefined> {
   const { nonce, codeVerifier, scopes, claims } = transaction
   const now = scope.now()
   const absoluteEndsAt = now + scope.limits.absoluteMs
-  const signedIn = await scope.provider.redeem({ code, nonce, codeVerifier, scopes, claims }, { absoluteEndsAt })
+  const signedIn = await scope.provider.redeem({ code, nonce, codeVerifier, scopes, claims }, { absoluteEndsAt }).catch(needOf)
+  if ('reason' in signedIn) return signedIn
   await scope.lifecycle.begin(request, startSession(signedIn.account, signedIn.claims, now, scope.limits))
   request.log.info({ event: 'signed-in' }, 'a user signed in')
+  return undefined
+}
+
+function needOf (error: unknown): SignInNeed {
+  if (error instanceof SignInRequired) return error.need
+  throw error
 }
 
 /** What an error answer of the provider means here (RFC 6749, section 4.1.2.1; OpenID Connect Core, section 3.1.2.6). */

@@ -65,9 +65,8 @@ export function loadSession ({ reader }: GuardDeps, route: Pick<CompiledRoute, '
   request.live = found
 }
 
-export function requireSession ({ reader }: GuardDeps, route: Pick<CompiledRoute, 'access'>, request: Guarded): void {
-  if (request.live !== undefined) reader.touch(request.live)
-  else if (route.access === 'authenticated') throw new SignInRequired(signIn)
+export function requireSession (_deps: GuardDeps, route: Pick<CompiledRoute, 'access'>, request: Guarded): void {
+  if (request.live === undefined && route.access === 'authenticated') throw new SignInRequired(signIn)
 }
 
 /** Methods that change nothing (RFC 9110, section 9.2.1). */

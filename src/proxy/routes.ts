@@ -52,7 +52,11 @@ function registerRoute (app: FastifyInstance, scope: ProxyScope, entry: RouteEnt
     preHandler: [
       ...guards.map(guard => hook(guard, scope.guards, route)),
       // Last, and never done: from here on the answer is the upstream's. The plugin's URL work is not run.
-      function forwardToUpstream (request: FastifyRequest, reply: FastifyReply) { forward(plan, request, reply) }
+      function forwardToUpstream (request: FastifyRequest, reply: FastifyReply): void {
+        // Only what is proxied keeps a session alive: a page that polls and gets 401 does not.
+        if (request.live !== undefined) scope.guards.reader.touch(request.live)
+        forward(plan, request, reply)
+      }
     ] as never
   })
 }

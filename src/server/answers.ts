@@ -24,6 +24,7 @@ export function errorHandler (deps: AnswerDeps) {
     const problem = problemOf(error)
     logProblem(request, problem, error)
     reply.header('scopegate-error', problem.code)
+    if ('retryAfterMs' in error && typeof error.retryAfterMs === 'number') reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000))
     if (error instanceof SignInRequired) return await answerSignInRequired(deps, request, reply, problem, error)
     const loginUrl = restartable.has(problem.code) ? '/.auth/login' : undefined
     return isNavigation(request)
