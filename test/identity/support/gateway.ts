@@ -16,10 +16,12 @@ import { client, tenant } from './provider.ts'
 export const redirectUri = 'http://localhost:8080/.auth/callback'
 export const ordersScopes = ['api://orders/Orders.Read']
 export const graphScopes = ['User.Read']
+export const reportsScopes = ['api://reports/Reports.Read']
 
 /** Indices of the scope sets. */
 export const orders = 0
 export const graph = 1
+export const reports = 2
 
 export interface Logged {
   readonly level: string
@@ -58,7 +60,7 @@ export async function createGateway (t: Test, at: Place, options: GatewayOptions
   const logged: Logged[] = []
   const log = (level: string) => (fields: object, message: string) => { logged.push({ level, fields, message }) }
   const sets = createScopeSets()
-  for (const scopes of [ordersScopes, graphScopes]) sets.indexOf(scopes)
+  for (const scopes of [ordersScopes, graphScopes, reportsScopes]) sets.indexOf(scopes)
   const provider = createEntraProvider({
     redirectUri,
     scopeSets: sets.all,
