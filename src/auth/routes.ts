@@ -6,7 +6,6 @@ import { errors } from '../errors.ts'
 import type { IdentityProvider } from '../identity/provider.ts'
 import type { SessionLifecycle } from '../session/lifecycle.ts'
 import type { SessionLimits } from '../session/session.ts'
-import type { KeyRing } from '../store/key-ring.ts'
 import type { Store } from '../store/store.ts'
 import { callback } from './callback.ts'
 import { login } from './login.ts'
@@ -24,7 +23,6 @@ export interface AuthScope {
   readonly needs: SignInNeeds
   readonly rounds: Rounds
   readonly store: Store
-  readonly keys: KeyRing
   readonly publicUrl: URL
   /** The session cookie's name; our other cookies are called `<name>.<something>`. */
   readonly cookieName: string

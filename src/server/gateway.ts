@@ -92,7 +92,6 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
     provider,
     lifecycle,
     store,
-    keys,
     publicUrl,
     limits,
     now,
