@@ -11,8 +11,6 @@ export interface State {
   refreshTokens: Map<string, RefreshRecord>
   /** By `uti`. */
   issued: Map<string, IssuedToken>
-  /** Pending CAE challenges of the demo API. */
-  challenges: Challenge[]
 }
 
 /** One browser with everybody signed in to it. */
@@ -75,6 +73,7 @@ export interface CodeRecord extends Authentication {
   claims: string | null
   issuedAt: number
   redeemed: boolean
+  revoked: boolean
   /** Platform of the redirect URI. */
   platform: Platform
 }
@@ -82,6 +81,8 @@ export interface CodeRecord extends Authentication {
 export type Platform = 'web' | 'spa' | 'publicClient'
 
 export interface RefreshRecord extends Authentication {
+  /** Set by a password reset or a revocation, which end what was issued before them (50173). */
+  revoked: boolean
   clientId: string
   /** `scope` of the original grant, for a refresh without one. */
   scope: string
@@ -98,19 +99,11 @@ export interface IssuedToken {
   scp: string
   clientId: string
   oid: string
-  issuedAt: number
   expiresAt: number
+  /** APIs that do continuous access evaluation challenge it. */
+  revoked: boolean
   /** How the user had signed in, for on-behalf-of; null for app tokens. */
   authentication: Authentication | null
-}
-
-export interface Challenge {
-  uti: string | null
-  oid: string | null
-  /** Client id of the API; null: any. */
-  api: string | null
-  /** Tokens issued up to here are challenged. */
-  at: number
 }
 
 export function createState (tenants: Tenant[]): State {
@@ -120,8 +113,7 @@ export function createState (tenants: Tenant[]): State {
     flows: new Map(),
     codes: new Map(),
     refreshTokens: new Map(),
-    issued: new Map(),
-    challenges: []
+    issued: new Map()
   }
 }
 

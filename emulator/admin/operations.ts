@@ -4,7 +4,7 @@ import { addGrant } from '../consent.ts'
 import { buildGrant, buildTenants } from '../directory/build.ts'
 import type { User } from '../directory/directory.ts'
 import type { RequestLogEntry } from '../http/request-log.ts'
-import { createState, type Browser, type IssuedToken } from '../state.ts'
+import { createState, type Browser, type IssuedToken, type State } from '../state.ts'
 import { timeClaims } from '../tokens/claims.ts'
 import { forgeToken, type Forgery } from '../tokens/forge.ts'
 import { issuerV2, type World } from '../world.ts'
@@ -101,16 +101,22 @@ function reset (world: World): void {
   world.clock.set(Date.now())
 }
 
-function updateUser (user: User, change: UserChange, { clock }: World): void {
+function updateUser (user: User, change: UserChange, { clock, state }: World): void {
   if (change.state !== undefined) user.state = change.state
   if (change.mfa !== undefined) user.mfa = change.mfa
   if (change.compliantDevice !== undefined) user.compliantDevice = change.compliantDevice
-  if (change.revoke === true || change.resetPassword !== undefined) user.revokedAt = clock.now()
+  if (change.revoke === true || change.resetPassword !== undefined) revokeGrantsOf(user, state)
   if (change.resetPassword !== undefined) {
     user.password = change.resetPassword
     user.passwordChangedAt = clock.now()
     if (user.state === 'passwordExpired') user.state = 'active'
   }
+}
+
+/** What exists now ends; marked instead of compared by time, so that a frozen clock makes no difference. */
+function revokeGrantsOf ({ oid }: User, { codes, refreshTokens, issued }: State): void {
+  const records = [...codes.values(), ...refreshTokens.values(), ...issued.values()]
+  for (const record of records) if (record.oid === oid) record.revoked = true
 }
 
 function grantConsent (grant: GrantConfig, tenantName: string | undefined, world: World): void {
@@ -132,14 +138,16 @@ function revokeGrants (match: Partial<GrantConfig>, tenantName: string | undefin
   return count
 }
 
+/** Tokens issued later are not touched: they are what the challenge asks for. */
 function challenge ({ uti, user, api }: ChallengeOrder, world: World): void {
   if (uti === undefined && user === undefined) throw new TypeError('a challenge needs uti or user')
-  world.state.challenges.push({
-    uti: uti ?? null,
-    oid: user === undefined ? null : userNamed(user, undefined, world).oid,
-    api: api === undefined ? null : appNamed(api, tenantNamed(undefined, world), world).clientId,
-    at: world.clock.now()
-  })
+  const oid = user === undefined ? undefined : userNamed(user, undefined, world).oid
+  const audience = api === undefined ? undefined : appNamed(api, tenantNamed(undefined, world), world)
+  const audiences = audience === undefined ? undefined : [audience.clientId, ...audience.identifierUris]
+  for (const token of world.state.issued.values()) {
+    const isMeant = (token.uti === uti || token.oid === oid) && (audiences?.includes(token.aud) ?? true)
+    if (isMeant) token.revoked = true
+  }
 }
 
 /** Starts from the claims every v2 token of the tenant has. */

@@ -44,18 +44,9 @@ function contextsOf ({ claims: { acrs } }: Caller): string[] {
   return Array.isArray(acrs) ? acrs.map(String) : typeof acrs === 'string' ? [acrs] : []
 }
 
-/** Continuous access evaluation: the user is disabled or revoked, or an admin has ordered a challenge. */
-function isRevoked (caller: Caller, world: World): boolean {
-  const { user, claims } = caller
-  const issued = world.state.issued.get(String(claims.uti))
-  const issuedAt = issued?.issuedAt ?? Number(claims.iat) * 1000
-  const isUserGone = user !== undefined && (user.state === 'disabled' || issuedAt <= user.revokedAt)
-  const tenant = world.state.tenants.find(({ id }) => id === claims.tid)!
-  const api = findApp(String(claims.aud), tenant, world.state.tenants)?.clientId
-  const isOrdered = world.state.challenges.some((order) =>
-    (order.api === null || order.api === api) &&
-    (order.uti === claims.uti || (order.oid !== null && order.oid === claims.oid && issuedAt <= order.at)))
-  return isUserGone || isOrdered
+/** Continuous access evaluation: the user is disabled, or the token was revoked or ordered to be challenged. */
+function isRevoked ({ user, claims }: Caller, { state }: World): boolean {
+  return user?.state === 'disabled' || state.issued.get(String(claims.uti))?.revoked === true
 }
 
 function challengeForClaims (reply: FastifyReply, claims: unknown, world: World): Promise<FastifyReply> {

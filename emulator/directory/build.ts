@@ -70,7 +70,6 @@ function buildUser (source: UserConfig, tenantId: string): User {
     globalAdmin: source.globalAdmin ?? false,
     home: { tid: tenantId, oid },
     compliantDevice: source.compliantDevice ?? false,
-    revokedAt: 0,
     passwordChangedAt: 0
   }
 }

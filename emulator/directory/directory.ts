@@ -29,8 +29,6 @@ export interface User {
   /** For a guest: where the user lives, and under which oid. */
   home: { tid: string, oid: string }
   compliantDevice: boolean
-  /** Epoch milliseconds: refresh tokens issued before are dead (50173). 0 = never revoked. */
-  revokedAt: number
   /** Epoch milliseconds of the last admin reset; satisfies a `passwordChange` policy. */
   passwordChangedAt: number
 }

@@ -25,8 +25,8 @@ export interface Subject {
   /** `claims` of /authorize, which count for the tokens of its code. */
   readonly claims: string | null
   readonly nonce: string | null
-  /** Epoch milliseconds at which the grant in hand was issued: a revocation after it kills it. */
-  readonly issuedAt: number
+  /** A revocation has come after the grant in hand. */
+  readonly isRevoked: boolean
   /** Epoch milliseconds of the sign-in: refresh tokens of single-page apps end 24 hours after it. */
   readonly grantedAt: number
 }

@@ -72,6 +72,7 @@ function createRefreshToken ({ client, parameters, world }: TokenContext, subjec
     clientId: client.clientId,
     scope: subject.scope || (parameters.scope ?? ''),
     issuedAt: world.clock.now(),
+    revoked: false,
     platform: subject.platform,
     grantedAt: subject.grantedAt
   })

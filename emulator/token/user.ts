@@ -8,5 +8,5 @@ export function requireActiveUser ({ subject }: TokenContext): void {
 
 /** A password reset or a revocation kills every grant issued before it; a later sign-in is not touched. */
 export function refuseRevokedGrant ({ subject }: TokenContext): void {
-  if (subject !== null && subject.issuedAt <= subject.user.revokedAt) throw new EntraError(50173)
+  if (subject?.isRevoked === true) throw new EntraError(50173)
 }

@@ -20,8 +20,8 @@ export function recordIssued ({ kind, claims, clientId, authentication }: Issued
     scp: String(claims.scp ?? ''),
     clientId,
     oid: String(claims.oid),
-    issuedAt: world.clock.now(),
     expiresAt: Number(claims.exp) * 1000,
+    revoked: false,
     authentication
   })
 }

@@ -28,7 +28,7 @@ export function redeemCode (context: TokenContext): Subject {
     scope: record.scope,
     claims: record.claims,
     nonce: record.nonce,
-    issuedAt: record.issuedAt,
+    isRevoked: record.revoked,
     grantedAt: record.issuedAt
   }
 }

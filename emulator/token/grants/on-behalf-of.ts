@@ -15,16 +15,16 @@ export async function readUserAssertion (context: TokenContext): Promise<Subject
   if (typeof claims.scp !== 'string') throw new EntraError(50013, { detail: 'Only access tokens of a user are accepted.' })
   const owner = { tenantId: String(claims.tid), oid: String(claims.oid) }
   const issued = world.state.issued.get(String(claims.uti))
-  const issuedAt = issued?.issuedAt ?? Number(claims.iat) * 1000
+  const authAt = Number(claims.iat) * 1000
   return {
     user: requireUser(context, owner),
-    authentication: issued?.authentication ?? { ...owner, sid: String(claims.sid ?? ''), amr: ['pwd'], authAt: issuedAt, mfaAt: 0 },
+    authentication: issued?.authentication ?? { ...owner, sid: String(claims.sid ?? ''), amr: ['pwd'], authAt, mfaAt: 0 },
     platform: 'web',
     scope: '',
     claims: null,
     nonce: null,
-    issuedAt,
-    grantedAt: issuedAt
+    isRevoked: issued?.revoked ?? false,
+    grantedAt: world.clock.now()
   }
 }
 

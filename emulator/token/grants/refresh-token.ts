@@ -24,7 +24,7 @@ export function readRefreshToken (context: TokenContext): Subject {
     scope: record.scope,
     claims: null,
     nonce: null,
-    issuedAt: record.issuedAt,
+    isRevoked: record.revoked,
     grantedAt: record.grantedAt
   }
 }

@@ -14,6 +14,8 @@ export interface Browser {
   readonly cookies: Map<string, string>
   get (url: string, headers?: Record<string, string>): Promise<Answer>
   post (url: string, form: Record<string, string>, headers?: Record<string, string>): Promise<Answer>
+  /** A form body as text, for what a form could not send. */
+  postText (url: string, body: string, headers?: Record<string, string>): Promise<Answer>
   /** Submits the form around the element with this test id, as a click would; `typed` fills fields in. */
   click (page: Answer, testId: string, typed?: Record<string, string>): Promise<Answer>
   close (): Promise<void>
@@ -38,16 +40,16 @@ export function createBrowser (emulator: Pick<Emulator, 'origin' | 'caPem'>): Br
     else cookies.set(pair.slice(0, at), pair.slice(at + 1))
   }
 
-  const post = (url: string, form: Record<string, string>, headers: Record<string, string> = {}) => send(url, {
-    method: 'POST',
-    body: new URLSearchParams(form).toString(),
-    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers }
-  })
+  const postText = (url: string, body: string, headers: Record<string, string> = {}) =>
+    send(url, { method: 'POST', body, headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers } })
+  const post = (url: string, form: Record<string, string>, headers: Record<string, string> = {}) =>
+    postText(url, new URLSearchParams(form).toString(), headers)
 
   return {
     cookies,
     get: (url, headers = {}) => send(url, { method: 'GET', headers }),
     post,
+    postText,
     click: (page, testId, typed = {}) => {
       const { action, fields } = formAround(page.body, testId)
       return post(action, { ...fields, ...typed })
