@@ -21,16 +21,16 @@ interface Case {
 }
 
 const bad: Record<string, Case> = {
-  'selfsigned': { identity: createSelfSigned(['127.0.0.1']), trusted: false },
-  'selfsignedbesideca': { identity: createSelfSigned(['127.0.0.1']), trusted: true },
-  'unknownca': { identity: authority.issue(['127.0.0.1']), trusted: false },
-  'wrongname': { identity: authority.issue(['other.example']), trusted: true },
-  'wrongaddress': { identity: authority.issue(['127.0.0.2', 'localhost']), trusted: true },
-  'noname': { identity: authority.issue([]), trusted: true },
-  'expired': { identity: authority.issue(['127.0.0.1'], { notBefore: new Date(Date.now() - 10 * 86_400_000), notAfter: yesterday }), trusted: true },
-  'notyetvalid': { identity: authority.issue(['127.0.0.1'], { notBefore: tomorrow }), trusted: true },
-  'otherauthority': { identity: createAuthority().issue(['127.0.0.1']), trusted: true },
-  'oldversion': { identity: authority.issue(['127.0.0.1']), trusted: true, maxVersion: 'TLSv1.1' }
+  selfsigned: { identity: createSelfSigned(['127.0.0.1']), trusted: false },
+  selfsignedbesideca: { identity: createSelfSigned(['127.0.0.1']), trusted: true },
+  unknownca: { identity: authority.issue(['127.0.0.1']), trusted: false },
+  wrongname: { identity: authority.issue(['other.example']), trusted: true },
+  wrongaddress: { identity: authority.issue(['127.0.0.2', 'localhost']), trusted: true },
+  noname: { identity: authority.issue([]), trusted: true },
+  expired: { identity: authority.issue(['127.0.0.1'], { notBefore: new Date(Date.now() - 10 * 86_400_000), notAfter: yesterday }), trusted: true },
+  notyetvalid: { identity: authority.issue(['127.0.0.1'], { notBefore: tomorrow }), trusted: true },
+  otherauthority: { identity: createAuthority().issue(['127.0.0.1']), trusted: true },
+  oldversion: { identity: authority.issue(['127.0.0.1']), trusted: true, maxVersion: 'TLSv1.1' }
 }
 
 const entra = await startEntra(t)

@@ -12,8 +12,8 @@ export interface RawUpstream {
   readonly requests: readonly string[]
   /** Connections ever accepted. */
   readonly connections: () => number
-  /** Connections that are open now. */
-  readonly open: () => number
+  /** Connections that have brought a request and are still open. A client may hold spare ones that have not. */
+  readonly busy: () => number
   /** Everything that has arrived, over all connections. */
   readonly received: () => string
 }
@@ -25,13 +25,17 @@ export type RawAnswerer = (socket: Socket, head: string, index: number) => void
 export async function startRawUpstream (t: Test, answer: RawAnswerer): Promise<RawUpstream> {
   const requests: string[] = []
   const sockets = new Set<Socket>()
+  const busy = new Set<Socket>()
   let connections = 0
   let received = ''
   const server = createServer(socket => {
     connections++
     sockets.add(socket)
     socket.on('error', () => {})
-    socket.once('close', () => { sockets.delete(socket) })
+    socket.once('close', () => {
+      sockets.delete(socket)
+      busy.delete(socket)
+    })
     let pending = ''
     socket.on('data', chunk => {
       const text = chunk.toString('latin1')
@@ -42,6 +46,7 @@ export async function startRawUpstream (t: Test, answer: RawAnswerer): Promise<R
         pending = pending.slice(end + 4)
         if (!/^[A-Z]+ \S+ HTTP\/1\.1(?:\r\n|$)/m.test(head)) continue
         requests.push(head)
+        busy.add(socket)
         answer(socket, head, requests.length - 1)
       }
     })
@@ -53,6 +58,11 @@ export async function startRawUpstream (t: Test, answer: RawAnswerer): Promise<R
   })
   const { port } = server.address() as AddressInfo
   return {
-    origin: `http://127.0.0.1:${port}`, port, requests, connections: () => connections, open: () => sockets.size, received: () => received
+    origin: `http://127.0.0.1:${port}`,
+    port,
+    requests,
+    connections: () => connections,
+    busy: () => busy.size,
+    received: () => received
   }
 }

@@ -56,12 +56,12 @@ export async function connectRaw (t: Test, port: number): Promise<RawConnection>
 
 function createConnection (socket: Socket): RawConnection {
   let received = Buffer.alloc(0)
-  let isClosed = false
+  const state = { isClosed: false }
   const waiting = new Set<() => void>()
   const wake = (): void => { for (const resume of waiting) resume() }
   socket.on('data', chunk => { received = Buffer.concat([received, chunk]); wake() })
   socket.on('error', () => {})
-  for (const event of ['end', 'close']) socket.on(event, () => { isClosed = true; wake() })
+  for (const event of ['end', 'close']) socket.on(event, () => { state.isClosed = true; wake() })
 
   async function change (until: number): Promise<void> {
     const stop = new AbortController()
@@ -76,7 +76,7 @@ function createConnection (socket: Socket): RawConnection {
   async function answer ({ head = false, deadlineMs = defaultDeadlineMs }: AnswerOptions = {}): Promise<RawAnswer | undefined> {
     const until = Date.now() + deadlineMs
     for (;;) {
-      const isLast = isClosed || Date.now() >= until
+      const isLast = state.isClosed || Date.now() >= until
       const parsed = parseAnswer(received, { head, isLast })
       if (parsed !== undefined) {
         received = received.subarray(parsed.length)
@@ -93,8 +93,8 @@ function createConnection (socket: Socket): RawConnection {
     answer,
     async isClosedWithin (ms) {
       const until = Date.now() + ms
-      while (!isClosed && Date.now() < until) await change(until)
-      return isClosed
+      while (!state.isClosed && Date.now() < until) await change(until)
+      return state.isClosed
     },
     rest: () => received
   }
@@ -119,7 +119,8 @@ function parseAnswer (bytes: Buffer, { head, isLast }: { head: boolean, isLast: 
   const status = Number(start[2])
   const framed = readBody(bytes.subarray(end + 4), fields, head || status < 200 || status === 204 || status === 304)
   if (framed === undefined && !isLast) return undefined
-  const { body, length, isComplete } = framed ?? { body: bytes.subarray(end + 4), length: bytes.length - end - 4, isComplete: false }
+  const rest = bytes.subarray(end + 4)
+  const { body, length, isComplete } = framed ?? { body: rest, length: rest.length, isComplete: false }
   return { answer: describe({ version: start[1]!, status, fields, body, isComplete }), length: end + 4 + length }
 }
 
@@ -158,7 +159,9 @@ function readChunks (bytes: Buffer): Body | undefined {
 }
 
 function describe (parts: Pick<RawAnswer, 'version' | 'status' | 'fields' | 'body' | 'isComplete'>): RawAnswer {
-  const all = (name: string): string[] => parts.fields.filter(([one]) => one.toLowerCase() === name.toLowerCase()).map(([, value]) => value)
+  function all (name: string): string[] {
+    return parts.fields.filter(([one]) => one.toLowerCase() === name.toLowerCase()).map(([, value]) => value)
+  }
   return {
     ...parts,
     all,
@@ -194,7 +197,9 @@ export function rawRequest ({ method = 'GET', target = '/', host = 'localhost', 
 }
 
 /** One request on a connection of its own. Throws when no answer comes before the deadline. */
-export async function exchange (t: Test, port: number, request: RawRequest | string, options: AnswerOptions = {}): Promise<RawAnswer> {
+export async function exchange (
+  t: Test, port: number, request: RawRequest | string, options: AnswerOptions = {}
+): Promise<RawAnswer> {
   const connection = await connectRaw(t, port)
   connection.send(typeof request === 'string' ? request : rawRequest(request))
   const head = typeof request !== 'string' && request.method === 'HEAD'
