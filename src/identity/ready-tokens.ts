@@ -101,7 +101,7 @@ export function createReadyTokens (options: ReadyTokensOptions = {}): ReadyToken
     },
     put ({ key, accountKey }, scopeSet, token) {
       if (dropped.has(key)) return false
-      const row = rows.get(key) ?? { accountKey, entries: [], bytes: rowBytes + key.length, isUsed: true }
+      const row = rows.get(key) ?? { accountKey, entries: [], bytes: rowBytes + key.length, isUsed: false }
       if (rows.has(key)) detach(key, row)
       const replaced = row.entries[scopeSet]
       row.bytes += sizeOf(token) - (replaced === undefined ? 0 : sizeOf(replaced.token))
