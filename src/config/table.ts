@@ -76,5 +76,5 @@ function entriesOf<R extends Matchable> (patterns: readonly string[], host: Tabl
 
 /** At equal literals the exact path counts as longer: `/a` before `/a/*`. */
 function literalLength ({ path }: Matchable): number {
-  return path.endsWith('/*') ? path.length - 2 : path.length
+  return path.endsWith('/*') ? path.length - 2 : path.length + 0.5
 }
