@@ -24,14 +24,15 @@ export function signTokenV1 (claims: Claims, key: SigningKey): Promise<string> {
  */
 export async function signGraphToken (claims: Claims, key: SigningKey): Promise<string> {
   const nonce = randomBytes(32).toString('base64url')
-  const header = { typ: 'JWT', alg: 'RS256', x5t: key.kid, kid: key.kid }
-  const token = await signToken(claims, key, { ...header, nonce: hash(nonce) })
-  return withHeader(token, { ...header, nonce })
+  const token = await signToken(claims, key, { x5t: key.kid, nonce: hash(nonce) })
+  return replaceNonce(token, nonce)
 }
 
 const hash = (nonce: string) => createHash('sha256').update(nonce).digest('base64url')
 
-function withHeader (token: string, header: Claims): string {
+/** Members keep their order: the signature covers the header letter by letter. */
+function replaceNonce (token: string, nonce: string): string {
+  const header = { ...decodeProtectedHeader(token), nonce }
   const [, payload, signature] = token.split('.')
   return [Buffer.from(JSON.stringify(header)).toString('base64url'), payload, signature].join('.')
 }
@@ -45,7 +46,7 @@ export async function verifyToken (token: string, world: World): Promise<Claims>
   const header = decodeProtectedHeader(token)
   const key = world.keys.published().find(({ kid }) => kid === header.kid)
   if (key === undefined) throw new Error('no published key has this kid')
-  const signedForm = typeof header.nonce === 'string' ? withHeader(token, { ...header, nonce: hash(header.nonce) }) : token
+  const signedForm = typeof header.nonce === 'string' ? replaceNonce(token, hash(header.nonce)) : token
   const { payload } = await jwtVerify(signedForm, publicKeyOf(key), { algorithms: ['RS256'], currentDate: new Date(world.clock.now()) })
   return payload
 }

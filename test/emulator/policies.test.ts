@@ -25,7 +25,8 @@ t.test('MFA required later: a refresh fails with claims, an interactive sign-in 
   const scopes = ['api://orders/Orders.Read']
   const account = accountOf(await signIn(client, browser))
   entra.admin.setPolicy('MFA for Orders', true)
-  const error = await client.acquireTokenSilent({ account, scopes, forceRefresh: true }).catch((reason: unknown) => reason as { claims: string, name: string })
+  const refused = client.acquireTokenSilent({ account, scopes, forceRefresh: true })
+  const error = await refused.catch((reason: unknown) => reason as { claims: string, name: string })
   t.match(error, { name: 'InteractionRequiredAuthError', claims: /capolids.*88888888-8888-4888-8888-888888888882/ })
   const again = await signIn(client, browser, { claims: (error as { claims: string }).claims })
   t.equal(again.fromCache, false)
