@@ -140,11 +140,12 @@ export function createBroker (options: BrokerOptions): Broker {
   async function afterError (error: unknown, record: VersionedRecord, wish: Wish): Promise<SignInNeeded> {
     if (isCoded(error)) throw error
     const verdict = classify(error, 'acquire')
-    const { accountKey, set } = wish
+    const { accountKey, holder, set } = wish
     if (verdict.kind === 'dead') {
       log.warn({ err: error }, 'the grant of an account is dead')
-      await records.dropVersion(accountKey, record.version)
-      ready.dropAccount(accountKey)
+      ready.drop(holder.key)
+      // Unless a new sign-in has replaced it meanwhile: that has nothing to do with the old grant.
+      if (await records.dropVersion(accountKey, record.version)) ready.dropAccount(accountKey)
       return signedOut(set, true)
     }
     if (verdict.kind === 'unavailable') backOff.failed(accountKey, verdict.retryAfterMs)

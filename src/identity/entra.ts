@@ -9,6 +9,7 @@ import type { KeyRing } from '../store/key-ring.ts'
 import type { Store } from '../store/store.ts'
 import { createBackOff } from './back-off.ts'
 import { createBroker } from './broker.ts'
+import { parseClaimsRequest } from './claims.ts'
 import { createCredential } from './credential-sources.ts'
 import { createCredentials } from './credentials.ts'
 import { verifyIdToken, type IdTokenExpectation } from './id-token.ts'
@@ -82,7 +83,7 @@ export function createEntraProvider (options: EntraOptions): RunningProvider {
     const scopes = scopesOfOneResource(request.scopes)
     const [result, cache] = await credentials.use(async auth => {
       const partition = createPartition('')
-      const answer = await msal.redeem(partition, auth, { ...request, scopes })
+      const answer = await msal.redeem(partition, auth, { ...request, scopes, claims: parseClaimsRequest(request.claims) })
       return [answer, partition.changed()] as const
     }).catch(error => { throw redemptionError(error, request) })
     const claims = await verify(result.idToken, { nonce: request.nonce })
@@ -101,7 +102,7 @@ export function createEntraProvider (options: EntraOptions): RunningProvider {
   }
 
   return {
-    signInUrl: msal.signInUrl,
+    signInUrl: request => msal.signInUrl({ ...request, claims: parseClaimsRequest(request.claims) }),
     redeem,
     acquire: broker.acquire,
     signOutUrl,

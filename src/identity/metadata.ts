@@ -9,7 +9,7 @@ import type { ProviderNetwork } from './network.ts'
 
 /** What is known of the provider. All endpoints have the configured instance's origin. */
 export interface Metadata {
-  /** For MSAL's `authorityMetadata`. */
+  /** For MSAL's `authorityMetadata`: only what MSAL needs, because each of its clients parses it. */
   readonly json: string
   /** The issuer of a token; `{tenantid}` stands for the tenant where the instance serves several. */
   readonly issuer: string
@@ -109,18 +109,19 @@ export function parseMetadata (document: JsonObject, instance: string, tenantId:
     }
     return value
   }
-  endpoint('authorization_endpoint')
-  endpoint('token_endpoint')
   const issuer = endpoint('issuer')
-  const tenant = issuer.slice(origin.length)
   const expected = isGuid(tenantId) ? tenantId : isShared(tenantId) ? '\\{tenantid\\}' : guid
-  if (!new RegExp(`^/${expected}/v2\\.0$`).test(tenant)) throw new TypeError('issuer is not the configured tenant\'s')
-  return {
-    json: JSON.stringify(document),
+  if (!new RegExp(`^/${expected}/v2\\.0$`).test(issuer.slice(origin.length))) throw new TypeError('issuer is not the configured tenant\'s')
+  const jwksUri = endpoint('jwks_uri')
+  const endSessionEndpoint = endpoint('end_session_endpoint')
+  const json = JSON.stringify({
     issuer,
-    jwksUri: endpoint('jwks_uri'),
-    endSessionEndpoint: endpoint('end_session_endpoint')
-  }
+    jwks_uri: jwksUri,
+    authorization_endpoint: endpoint('authorization_endpoint'),
+    token_endpoint: endpoint('token_endpoint'),
+    end_session_endpoint: endSessionEndpoint
+  })
+  return { json, issuer, jwksUri, endSessionEndpoint }
 }
 
 /** A lower-case GUID, as tenants are named in tokens. */

@@ -7,8 +7,8 @@ import { parseScope } from '../config/scopes.ts'
 import type { Credentials } from './credentials.ts'
 import { lifetimeOf } from './lifetime.ts'
 import type { Msal } from './msal.ts'
-import { ProviderUnavailable } from './outcome.ts'
 import type { Account, IdClaims, ReadyToken } from './provider.ts'
+import { StsError } from './sts-error.ts'
 import { createPartition, type AccountRecord } from './token-cache.ts'
 
 /** What a token is wanted for. */
@@ -30,7 +30,7 @@ export interface Renewal {
   fromCache (record: AccountRecord, request: TokenRequest): Promise<ReadyToken | undefined>
   /**
    * @returns undefined when the provider gave fewer scopes than were asked for
-   * @throws MSAL's errors, those of the network; SG_PROVIDER_UNAVAILABLE the answer is not to be trusted
+   * @throws MSAL's errors and those of the network; StsError sts_bad_response also when the answer is not to be trusted
    */
   fromProvider (record: AccountRecord, request: TokenRequest): Promise<Renewed | undefined>
 }
@@ -69,7 +69,7 @@ export function createRenewal ({ msal, credentials, verify, now, random }: Renew
       if (!hasScopes(result, request.scopes)) return undefined
       await checkIdentity(result, record, request.account)
       const token = tokenOf(result, 'refresh')
-      if (token === undefined) throw new ProviderUnavailable(undefined, new TypeError('the token has expired already'))
+      if (token === undefined) throw untrusted('the token has expired already')
       return { token, cache: partition.changed() }
     }
   }
@@ -77,15 +77,15 @@ export function createRenewal ({ msal, credentials, verify, now, random }: Renew
   /** A renewal must not change who the user is (OpenID Connect Core 1.0, section 12.2). */
   async function checkIdentity (result: AuthenticationResult, record: AccountRecord, account: Account): Promise<void> {
     if (result.accessToken === '' || !isAccount(result, account)) throw untrusted('the token is empty or another account\'s')
-    const claims = await verify(result.idToken).catch(cause => { throw new ProviderUnavailable(undefined, cause) })
+    const claims = await verify(result.idToken).catch(cause => { throw new StsError('sts_bad_response', { cause }) })
     if (claims.tid !== account.tid || claims.oid !== account.oid || claims.sub !== record.sub) {
       throw untrusted('the renewed ID token is another user\'s')
     }
   }
 }
 
-function untrusted (reason: string): Error {
-  return new ProviderUnavailable(undefined, new TypeError(reason))
+function untrusted (reason: string): StsError {
+  return new StsError('sts_bad_response', { cause: new TypeError(reason) })
 }
 
 function isFor (result: AuthenticationResult, { account, scopes }: TokenRequest): boolean {

@@ -33,8 +33,8 @@ export interface AccountRecords {
   /** @returns false when the record has changed or is gone: it is never created */
   compareAndSet (key: string, version: number, record: AccountRecord): Promise<boolean>
   drop (key: string): Promise<void>
-  /** Drops the record unless somebody has replaced it. */
-  dropVersion (key: string, version: number): Promise<void>
+  /** @returns false when the record has changed or is gone: it is left alone */
+  dropVersion (key: string, version: number): Promise<boolean>
   /** Across replicas. The lease outlives the longest provider call; who waits, waits longer than a dead holder's lease. */
   lock (key: string): Promise<Lease | undefined>
 }
@@ -56,7 +56,7 @@ export function createAccountRecords (store: Store, keys: KeyRing, clientId: str
       store.compareAndSet(key, version, JSON.stringify({ sub, endsAt, cache }), endsAt - now()),
     async drop (key) { await store.delete(key) },
     // The contract has no conditional delete; an empty value for 1 ms is one, and reads as no record.
-    async dropVersion (key, version) { await store.compareAndSet(key, version, '', 1) },
+    dropVersion: (key, version) => store.compareAndSet(key, version, '', 1),
     lock: key => store.lock(`${key}:lock`, leaseMs, lockWaitMs)
   }
 }

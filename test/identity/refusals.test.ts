@@ -181,11 +181,12 @@ const strangeIdentities: Record<string, (entra: ScriptedProvider, form: URLSearc
 for (const [name, answer] of Object.entries(strangeIdentities)) {
   t.test(`a renewal that answers with ${name} brings nothing and stores nothing`, async t => {
     const entra = await startProvider(t)
-    const { provider, signIn } = await createGateway(t, entra)
+    const { provider, signIn, clock } = await createGateway(t, entra)
     const holder = await signIn()
     entra.onToken = async ({ form }) => ({ body: await answer(entra, form) })
     await fails(t, provider.acquire(holder, graph), { code: 'SG_PROVIDER_UNAVAILABLE' })
     entra.onToken = () => undefined
+    clock.advance(2000)
     t.match(await provider.acquire(holder, graph), { kind: 'token', source: 'refresh' }, 'from the old refresh token')
     t.match(entra.calls.at(-1)!.form.get('refresh_token'), entra.calls.at(-2)!.form.get('refresh_token')!)
   })

@@ -4,7 +4,7 @@ import { SignInRequired } from '../../src/errors.ts'
 import type { CodeRedemption } from '../../src/identity/provider.ts'
 import { fails } from './support/fails.ts'
 import {
-  createGateway, graphScopes, keyRing, orders, ordersScopes, redirectUri, tokenOf, type Gateway, type GatewayOptions
+  createGateway, graph, graphScopes, keyRing, orders, ordersScopes, redirectUri, tokenOf, type Gateway, type GatewayOptions
 } from './support/gateway.ts'
 import {
   alice, bob, client, createSigningPair, startProvider, tenant, tokens, type Reply, type ScriptedProvider
@@ -99,6 +99,23 @@ t.test('what the code brought lives as long as the account\'s last session', asy
   await provider.redeem(redemption(), { absoluteEndsAt: clock.now() + 100_000 })
   clock.advance(200_000)
   t.match(await provider.acquire(long, orders), { kind: 'token' }, 'a shorter session does not shorten it')
+})
+
+t.test('a session that renews keeps the record for as long as it lives itself', async t => {
+  const { provider, holder, clock } = await createBench(t)
+  const { account } = await provider.redeem(redemption(), { absoluteEndsAt: clock.now() + 100_000 })
+  const long = holder(account)
+  t.match(await provider.acquire(long, graph), { source: 'refresh' })
+  clock.advance(200_000)
+  t.match(await provider.acquire(long, orders), { kind: 'token' })
+})
+
+t.test('broken claims are not passed on', async t => {
+  const { provider, entra } = await createBench(t)
+  const url = new URL(await provider.signInUrl({ state: 's', nonce: 'n', codeChallenge: 'c'.repeat(43), scopes: [], claims: '{"a":' }))
+  t.doesNotThrow(() => JSON.parse(url.searchParams.get('claims') ?? '{}'))
+  t.ok(await provider.redeem(redemption({ claims: '{}' }), limits()))
+  t.equal(entra.calls.length, 1)
 })
 
 const failures: [string, Reply, string][] = [
