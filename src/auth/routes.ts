@@ -54,13 +54,17 @@ export async function authRoutes (app: FastifyInstance, scope: AuthScope): Promi
 }
 
 /**
- * The path to route for a canonical one. `/.auth` in any other spelling is ours too, and is no endpoint: it must not reach
- * a route that would proxy it. So does a path that has no route for sure.
+ * The path to route. `/.auth` in any other spelling than the exact one is ours too, and is no endpoint: it must not reach a
+ * route that would proxy it.
+ *
+ * @param path - the canonical path of the request
+ * @param routed - the path that its route is looked up by; undefined when there is none for sure
  */
-export function ownPath (path: string | undefined): string {
-  if (path === undefined) return noEndpoint
-  const isVariant = /^\/\.auth(?:\/|$)/i.test(path) && !path.startsWith('/.auth')
-  return isVariant ? noEndpoint : path
+export function ownPath (path: string, routed: string | undefined): string {
+  if (routed === undefined) return noEndpoint
+  const isOurs = /^\/\.auth(?:\/|$)/i.test(routed)
+  const isExact = path === routed && path.startsWith('/.auth')
+  return isOurs && !isExact ? noEndpoint : routed
 }
 
 const noEndpoint = '/.auth/unknown'

@@ -74,6 +74,8 @@ function isBodiless (status: number): boolean {
   return status === 204 || status === 304
 }
 
+const maxInterims = 8
+
 /**
  * One request at its upstream, as undici reports it. This is undici 7's raw handler interface: it gets the header section
  * as it came, without an object being made of it.
@@ -83,6 +85,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #reply: FastifyReply
   readonly #client: ServerResponse
   #abort: ((reason?: Error) => void) | undefined
+  #interims = 0
   #state: 'waiting' | 'answering' | 'over' = 'waiting'
 
   constructor (plan: ForwardPlan, reply: FastifyReply) {
@@ -100,8 +103,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onHeaders (status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
-    // Interim answers end here: 100 was answered by us, 103 is not passed on.
-    if (status < 200) return true
+    if (status < 200) return this.#interim()
     const client = this.#client
     const headers = this.#plan.writeResponseHeaders(raw)
     this.#reply.hijack()
@@ -109,6 +111,12 @@ class Exchange implements Dispatcher.DispatchHandler {
     client.on('drain', resume)
     client.writeHead(status, statusText, headers)
     if (isBodiless(status)) this.#end()
+    return true
+  }
+
+  /** Interim answers end here. Each restarts the deadline for headers, so their number is limited. */
+  #interim (): boolean {
+    if (++this.#interims > maxInterims) this.#abort?.(new RangeError('too many interim answers'))
     return true
   }
 

@@ -69,11 +69,14 @@ function fields (values: Record<string, string>): Fields {
 }
 
 /**
- * Header text is printable ASCII. Everything else in a claim, line breaks above all, is percent-encoded as UTF-8, and so
- * is the percent sign itself: a reader can always decode what it gets.
+ * Header text is printable ASCII. Everything else in a claim, line breaks above all, is percent-encoded as UTF-8, and so is
+ * the percent sign itself: a reader can always decode what it gets. Spaces at the ends are encoded because the wire would
+ * lose them, and make two users one.
  */
 function encoded (value: string): string {
-  return /^[\x20-\x24\x26-\x7e]*$/.test(value)
-    ? value
-    : value.replace(/[\ud800-\udfff]/gu, '').replace(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent)
+  if (/^(?! )[\x20-\x24\x26-\x7e]*(?<! )$/.test(value)) return value
+  return value
+    .replace(/[\ud800-\udfff]/gu, '')
+    .replace(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent)
+    .replace(/^ +| +$/g, encodeURIComponent)
 }

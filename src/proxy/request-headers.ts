@@ -29,7 +29,7 @@ export interface Injected {
 /** Writes the flat list of names and values that the upstream gets. */
 export type RequestHeaderWriter = (request: IncomingMessage, injected: Injected) => string[]
 
-const act = { pass: 0, drop: 1, cookie: 2, via: 3, forwardedFor: 4, trace: 5, body: 6 } as const
+const act = { pass: 0, drop: 1, cookie: 2, via: 3, forwardedFor: 4, trace: 5, traceState: 6, body: 7 } as const
 type Act = typeof act[keyof typeof act]
 
 /** Clients can send any number of different names; what is remembered about names is bounded. */
@@ -55,9 +55,10 @@ export function requestHeaderWriter (route: CompiledRoute, policy: HeaderPolicy)
     const raw = request.rawHeaders
     const nominated = nominatedBy(request.headers.connection)
     const list: string[] = []
-    let via = '1.1 scopegate'
+    let via = ''
     let forwardedFor = ''
     let traceparent: string | undefined
+    let tracestate: string | undefined
     for (let i = 0; i < raw.length; i += 2) {
       const name = raw[i]!
       const value = raw[i + 1]!
@@ -65,13 +66,16 @@ export function requestHeaderWriter (route: CompiledRoute, policy: HeaderPolicy)
       if (what === act.drop || (what !== act.body && nominated?.has(name.toLowerCase()) === true)) continue
       if (what === act.pass || what === act.body) list.push(name, value)
       else if (what === act.cookie) pushCookies(list, value, policy.isOwnCookie)
-      else if (what === act.via) via = `${value}, ${via}`
+      else if (what === act.via) via += `${value}, `
       else if (what === act.forwardedFor) forwardedFor += `${value}, `
-      else traceparent ??= value
+      else if (what === act.trace) traceparent ??= value
+      else tracestate ??= value
     }
     const peer = addressOf(request)
     list.push('x-forwarded-for', policy.isTrustedProxy(peer) ? forwardedFor + peer : peer)
-    list.push(...constant, 'x-request-id', requestId, 'traceparent', traceOf(traceparent, requestId), 'via', via)
+    list.push(...constant, 'x-request-id', requestId)
+    pushTrace(list, traceparent, tracestate, requestId)
+    list.push('via', `${via}1.1 scopegate`)
     if (claims !== undefined) list.push(...identity(claims))
     if (bearer !== undefined) list.push('authorization', bearer)
     list.push(...set)
@@ -84,6 +88,7 @@ function decide (name: string, removed: ReadonlySet<string>): Act {
   if (name === 'via') return act.via
   if (name === 'x-forwarded-for') return act.forwardedFor
   if (name === 'traceparent') return act.trace
+  if (name === 'tracestate') return act.traceState
   // Framing: a Connection field that names it cannot take it away.
   if (name === 'content-length') return act.body
   return isHopByHop(name) || isOwned(name) || removed.has(name) ? act.drop : act.pass
@@ -100,9 +105,18 @@ export function addressOf (request: IncomingMessage): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address
 }
 
-/** A trace context from outside is used when it is well formed (W3C Trace Context, section 3.2); otherwise one begins here. */
-function traceOf (traceparent: string | undefined, requestId: string): string {
-  if (traceparent !== undefined && /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)) return traceparent
-  const hex = requestId.replaceAll('-', '')
-  return `00-${hex}-${hex.slice(16)}-00`
+const maxTraceStateLength = 512
+
+/**
+ * A trace context from outside is passed on when it is well formed, and begins here otherwise. Its state goes with it, or
+ * not at all (W3C Trace Context, sections 3.2 and 3.3).
+ */
+function pushTrace (list: string[], traceparent: string | undefined, tracestate: string | undefined, requestId: string): void {
+  if (traceparent === undefined || !/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)) {
+    const hex = requestId.replaceAll('-', '')
+    list.push('traceparent', `00-${hex}-${hex.slice(16)}-00`)
+    return
+  }
+  list.push('traceparent', traceparent)
+  if (tracestate !== undefined && tracestate.length <= maxTraceStateLength) list.push('tracestate', tracestate)
 }

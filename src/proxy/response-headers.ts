@@ -35,7 +35,7 @@ export function responseHeaderWriter (route: CompiledRoute, policy: ResponsePoli
       const name = raw[i]!.toString('latin1')
       const value = raw[i + 1]!.toString('latin1')
       const lower = name.toLowerCase()
-      if (lower === 'connection') connection = value
+      if (lower === 'connection') connection = connection === undefined ? value : `${connection}, ${value}`
       if (isPassed(lower, value)) list.push(name, lower === 'location' || lower === 'content-location' ? mapLocation(value, route) : value)
     }
     const nominated = nominatedBy(connection)
@@ -67,7 +67,8 @@ export function mapLocation (value: string, route: CompiledRoute): string {
   const url = new URL(value)
   if (url.origin !== origin || url.username !== '' || url.password !== '') return value
   const path = clientPath(url.pathname, basePath, route)
-  return path === undefined ? value : path + url.search + url.hash
+  // `http://app.internal//evil.example` is on the upstream's origin; `//evil.example` alone is not.
+  return path === undefined || path.startsWith('//') ? value : path + url.search + url.hash
 }
 
 function clientPath (pathname: string, basePath: string, route: CompiledRoute): string | undefined {

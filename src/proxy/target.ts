@@ -112,8 +112,9 @@ function refusalOf (path: string): string | undefined {
   if (/%[01][0-9A-F]|%7F/.test(path)) return 'an encoded control character'
   // `;` starts path parameters for some backends (RFC 3986, section 3.3), before or after they decode.
   if (/;|%3B/.test(path)) return 'a path parameter'
-  // A second decoding pass would make these . / \ % ; NUL, or an IIS-style %uXXXX escape.
-  if (/%25(?:2E|2F|5C|25|3B|00|u)/i.test(path)) return 'a doubly encoded character'
+  // A second decoding pass would make these . / \ % ; NUL, or an IIS-style %uXXXX escape. With a hex digit between two
+  // encoded percent signs it takes a third pass: `/%25%2532E`, `/%%32E`, `/%2E`.
+  if (/%25(?:2E|2F|5C|25|3B|00|u|[0-9A-F]?%25)/i.test(path)) return 'a doubly encoded character'
   const text = decodeUtf8(path)
   if (text === undefined) return 'escapes that are not UTF-8'
   if (hasEmptyOrDotSegment(text)) return 'an empty or dot segment'

@@ -125,8 +125,8 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
 
   return {
     handle (request, response) {
-      const { routePath, query } = request.target!
-      request.url = ownPath(routedPath(routePath)) + query
+      const { path, routePath, query } = request.target!
+      request.url = ownPath(path, routedPath(routePath)) + query
       app.routing(request, response)
     },
     isReady: provider.isReady,

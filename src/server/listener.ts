@@ -69,6 +69,7 @@ export function createListener (config: Config['server'], { isKnownHost, handle,
 /** Everything about a request that can be refused without knowing a route. */
 function check (request: IncomingMessage, isKnownHost: (host: string) => boolean): Target | Refusal {
   if (!methods.has(request.method ?? '')) return { kind: 'refused', status: 405, why: 'a method that no route can list' }
+  if (request.httpVersionMajor !== 1) return { kind: 'refused', status: 505, why: 'another version than HTTP/1' }
   const target = parseTarget(request.url ?? '')
   if (target.kind === 'refused') return target
   const fields = readFields(request.rawHeaders)
@@ -81,7 +82,7 @@ function check (request: IncomingMessage, isKnownHost: (host: string) => boolean
 }
 
 interface Refusal extends Omit<RefusedTarget, 'status'> {
-  readonly status: 400 | 405 | 414 | 421 | 431
+  readonly status: 400 | 405 | 414 | 421 | 431 | 505
 }
 
 /** RFC 3986, section 3.2.2: a registered name, an IPv4 address or a bracketed IPv6 address, and a port. */
