@@ -31,7 +31,7 @@ export interface EmulatorOptions {
   /** Opens the HTTP admin API at `/_emulator`. The in-process one is there always. */
   readonly admin?: boolean
   /** Bearer token of the HTTP admin API. Default: none on loopback, a random one otherwise. */
-  readonly adminToken?: string
+  readonly adminToken?: string | undefined
   /** Lets `issuerMode: microsoft` be used. */
   readonly allowMicrosoftIssuer?: boolean
   /** Folder that keeps CA and leaf between runs. Default: made anew, in memory. */

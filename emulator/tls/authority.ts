@@ -1,5 +1,5 @@
 /** This file gives the emulator its TLS identity: a CA of its own and a leaf for localhost, kept in a folder. */
-import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createCertificate, toPem } from './certificate.ts'
@@ -47,7 +47,7 @@ export function keepTlsIdentity (folder: string, hostname: string): TlsIdentity 
       certificatePem: readFileSync(files.certificate, 'utf8'),
       privateKeyPem: readFileSync(files.key, 'utf8')
     }
-    if (isUsable(kept.certificatePem, hostname)) return kept
+    if (isUsable(kept, hostname)) return kept
   }
   const fresh = createTlsIdentity(hostname)
   mkdirSync(folder, { recursive: true })
@@ -58,8 +58,14 @@ export function keepTlsIdentity (folder: string, hostname: string): TlsIdentity 
   return fresh
 }
 
-function isUsable (certificatePem: string, hostname: string): boolean {
-  const certificate = new X509Certificate(certificatePem)
-  return certificate.checkHost(hostname) !== undefined &&
-    Date.parse(certificate.validTo) > Date.now() + RENEW_BEFORE_DAYS * DAY_MS
+function isUsable ({ caPem, certificatePem, privateKeyPem }: TlsIdentity, hostname: string): boolean {
+  try {
+    const leaf = new X509Certificate(certificatePem)
+    return leaf.checkHost(hostname) !== undefined &&
+      leaf.verify(new X509Certificate(caPem).publicKey) &&
+      leaf.checkPrivateKey(createPrivateKey(privateKeyPem)) &&
+      Date.parse(leaf.validTo) > Date.now() + RENEW_BEFORE_DAYS * DAY_MS
+  } catch {
+    return false // a damaged file is as good as none
+  }
 }

@@ -103,7 +103,7 @@ t.test('faults', async (t) => {
   const fault = async (order: Record<string, unknown>) => { t.equal((await call('POST', 'faults', { endpoint: 'token', ...order })).status, 200) }
 
   await fault({ status: 429, headers: { 'retry-after': '7' }, body: { error: 'busy' }, times: 2 })
-  for (const _ of [1, 2]) {
+  for (let attempt = 0; attempt < 2; attempt++) {
     const throttled = await redeem(browser, code())
     t.match([throttled.status, throttled.headers.get('retry-after'), throttled.json], [429, '7', { error: 'busy' }])
   }

@@ -36,6 +36,6 @@ export function pageCode ({ body }: Answer): number {
 }
 
 /** Answers a silent or automatic sign-in of Alice and returns what the app was sent. */
-export async function autologin (browser: Browser, changes: Record<string, string | undefined> = {}): Promise<Record<string, string>> {
+export async function autologin (browser: Browser, changes: Record<string, string | undefined> = {}) {
   return replyOf(await browser.get(authorizeUrl({ autologin: 'alice@contoso.example', autoconsent: '1', ...changes })))
 }
