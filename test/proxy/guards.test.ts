@@ -211,8 +211,8 @@ t.test('attachToken takes a ready token at once and waits for a late one', async
 
 t.test('attachToken asks for nothing on routes without scopes and for requests without session', async t => {
   const deps = world()
-  for (const [route, request] of [[routeOf(), guarded({ live })], [withScopes, guarded()], [routeOf('access: public'), guarded({ live })],
-    [routeOf('token: none, scopes: [api://o/x]'), guarded({ live })]] as const) {
+  const requests = [[routeOf(), guarded({ live })], [withScopes, guarded()], [routeOf('access: public'), guarded({ live })]] as const
+  for (const [route, request] of requests) {
     t.equal(attachToken(deps, route, request), undefined)
     t.equal(request.bearer, undefined)
   }
