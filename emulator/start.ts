@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
 import { createFaults } from './admin/faults.ts'
 import { isLoopbackAddress } from './admin/guard.ts'
 import { createAdmin, type Admin } from './admin/operations.ts'
@@ -52,6 +53,8 @@ export interface Emulator {
   /** About credentials that look real and were left out. */
   readonly warnings: readonly string[]
   requests (since?: number): RequestLogEntry[]
+  /** A request without a socket, for clients whose network is a function (way C of the README). */
+  readonly inject: FastifyInstance['inject']
   close (): Promise<void>
 }
 
@@ -79,6 +82,7 @@ export async function startEmulator (options: EmulatorOptions = {}): Promise<Emu
     adminToken: world.adminToken,
     warnings,
     requests: (since) => world.requests.list(since),
+    inject: app.inject.bind(app),
     close: async () => {
       await app.close()
       ca.remove()
