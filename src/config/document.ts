@@ -70,8 +70,13 @@ function rowsOf (key: string, node: Node, required: boolean): Row[] {
   const entries = node.items === undefined ? [] : rowsOf(`${key}[]`, node.items, false)
   const values = node.additionalProperties ? rowsOf(`${key}.<name>`, node.additionalProperties, false) : []
   const branches = (node.oneOf ?? []).flatMap(branch => rowsOf(`${key}(${branch.properties!.sourceType!.const})`, branch, false))
-  const forms = [node.then, node.else].flatMap(form => rowsOf(key, { ...form, description: undefined }, false))
+  const forms = [node.then, node.else].flatMap(form => form === undefined ? [] : rowsOf(key, withoutDescription(form), false))
   return [...own, ...fields, ...entries, ...values, ...branches, ...forms]
+}
+
+/** A form of a value is told by the value; only its parts have rows. */
+function withoutDescription ({ description: _, ...form }: Node): Node {
+  return form
 }
 
 function presetOf (node: Node, required: boolean): string {

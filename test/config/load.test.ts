@@ -3,23 +3,9 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { formatProblem, loadConfig } from '../../src/config/load.ts'
-import { CLIENT, configText, FILE, load, mustLoad, TENANT, withRoutes, type World } from './support.ts'
+import { CA, CLIENT, configText, FILE, load, mustLoad, TENANT, withRoutes, type World } from './support.ts'
 
 const KEY = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8='
-
-/** Self-signed, valid until 2126; its key is nowhere. */
-const CA = `-----BEGIN CERTIFICATE-----
-MIIBiDCCAS+gAwIBAgIUAIrikD4t9yvjqRG3nTgJrKdgg6MwCgYIKoZIzj0EAwIw
-GTEXMBUGA1UEAwwOc2NvcGVnYXRlIHRlc3QwIBcNMjYxMTI0MTUyNjE3WhgPMjEy
-NjEwMzExNTI2MTdaMBkxFzAVBgNVBAMMDnNjb3BlZ2F0ZSB0ZXN0MFkwEwYHKoZI
-zj0CAQYIKoZIzj0DAQcDQgAEkrm4Pu3AGgUtCTEpHg69nZKu+Y5Esz4UdY2HCoVm
-Bd3pg13zndMfSbF3apTaF9iVKjTrZraZu5ZcOzlJ9uLmcaNTMFEwHQYDVR0OBBYE
-FDpnBRpt5tGRlm+U1+ukKxq7KEPuMB8GA1UdIwQYMBaAFDpnBRpt5tGRlm+U1+uk
-Kxq7KEPuMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIgAOJubKHo
-CYzJzASev1XY2ZbhTod/cEF1h/+ruxRUexwCIH+YHFGLjCwS2pUIft0fudYm8ZQ6
-Xk2bC3isyFxg6oxQ
------END CERTIFICATE-----
-`
 
 const PIECES = ['version: 1', 'server:', 'routes:', ' - ', '  ', '\n', ': ', '{', '}', '[', ']', '"', "'", '&a ', '*a', '!!x ', '${A}', '${file:b}', '|',
   '>', '#', '? ', '%YAML 1.1', '---', '...', '<<: ', 'path: /a', 'upstream: app', '\t', '\u0000', '\ud800', 'é', '__proto__: ', '1e3', 'null', '~', 'no']

@@ -6,6 +6,20 @@ export const FILE = '/etc/scopegate/gateway.yaml'
 export const TENANT = '72f988bf-86f1-41af-91ab-2d7cd011db47'
 export const CLIENT = '2ec40e65-ba09-4853-bcde-bcb60029e596'
 
+/** Self-signed, valid until 2126; its key is nowhere. */
+export const CA = `-----BEGIN CERTIFICATE-----
+MIIBiDCCAS+gAwIBAgIUAIrikD4t9yvjqRG3nTgJrKdgg6MwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOc2NvcGVnYXRlIHRlc3QwIBcNMjYxMTI0MTUyNjE3WhgPMjEy
+NjEwMzExNTI2MTdaMBkxFzAVBgNVBAMMDnNjb3BlZ2F0ZSB0ZXN0MFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAEkrm4Pu3AGgUtCTEpHg69nZKu+Y5Esz4UdY2HCoVm
+Bd3pg13zndMfSbF3apTaF9iVKjTrZraZu5ZcOzlJ9uLmcaNTMFEwHQYDVR0OBBYE
+FDpnBRpt5tGRlm+U1+ukKxq7KEPuMB8GA1UdIwQYMBaAFDpnBRpt5tGRlm+U1+uk
+Kxq7KEPuMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIgAOJubKHo
+CYzJzASev1XY2ZbhTod/cEF1h/+ruxRUexwCIH+YHFGLjCwS2pUIft0fudYm8ZQ6
+Xk2bC3isyFxg6oxQ
+-----END CERTIFICATE-----
+`
+
 const SECTIONS = {
   version: 'version: 1',
   server: 'server: { publicUrl: https://portal.contoso.com }',
