@@ -1,4 +1,5 @@
 /** This file leaves the provider alone about one account after it could not answer. */
+import { createBoundedMap } from './bounded.ts'
 
 export interface BackOff {
   /** Milliseconds for which the account is not asked about, or 0. */
@@ -19,7 +20,7 @@ const maxAccounts = 10_000
 
 /** @param now - epoch milliseconds */
 export function createBackOff (now: () => number, random: () => number): BackOff {
-  const pauses = new Map<string, Pause>()
+  const pauses = createBoundedMap<Pause>(maxAccounts)
   return {
     wait (accountKey) {
       const pause = pauses.get(accountKey)
@@ -29,10 +30,7 @@ export function createBackOff (now: () => number, random: () => number): BackOff
     failed (accountKey, retryAfterMs) {
       const failures = (pauses.get(accountKey)?.failures ?? 0) + 1
       const ms = retryAfterMs ?? Math.min(firstMs * 2 ** (failures - 1), maxMs) * (0.75 + 0.5 * random())
-      pauses.delete(accountKey)
       pauses.set(accountKey, { failures, ms, endsAt: now() + ms })
-      const [oldest] = pauses.keys()
-      if (pauses.size > maxAccounts && oldest !== undefined) pauses.delete(oldest)
     },
     succeeded (accountKey) { pauses.delete(accountKey) }
   }

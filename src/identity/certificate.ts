@@ -59,7 +59,7 @@ export function createCertificate ({ name, read, password, clientId, now, random
     const known = assertions.get(audience)
     const at = now()
     if (known !== undefined && at < known.renewAt && at > known.renewAt - 8 * minute) return known.text
-    const text = sign(signer, clientId, audience, at)
+    const text = sign(signer, { clientId, audience, issuedAt: Math.floor(at / 1000) })
     assertions.set(audience, { text, renewAt: at + (5 + 3 * random()) * minute })
     return text
   }
@@ -75,17 +75,23 @@ export function createCertificate ({ name, read, password, clientId, now, random
   }
 }
 
-async function sign ({ key, thumbprint }: Signer, clientId: string, audience: string, at: number): Promise<string> {
-  const seconds = Math.floor(at / 1000)
+interface AssertionContent {
+  readonly clientId: string
+  readonly audience: string
+  /** Epoch seconds. */
+  readonly issuedAt: number
+}
+
+async function sign ({ key, thumbprint }: Signer, { clientId, audience, issuedAt }: AssertionContent): Promise<string> {
   return new SignJWT({})
     .setProtectedHeader({ alg: 'PS256', typ: 'JWT', 'x5t#S256': thumbprint })
     .setIssuer(clientId)
     .setSubject(clientId)
     .setAudience(audience)
     .setJti(randomUUID())
-    .setIssuedAt(seconds)
-    .setNotBefore(seconds)
-    .setExpirationTime(seconds + assertionLife)
+    .setIssuedAt(issuedAt)
+    .setNotBefore(issuedAt)
+    .setExpirationTime(issuedAt + assertionLife)
     .sign(key)
 }
 

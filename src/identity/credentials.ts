@@ -3,7 +3,7 @@
  * is reloaded, and if that does not help the next is tried.
  */
 import { errors } from '../errors.ts'
-import type { Log } from './metadata.ts'
+import type { Log } from './log.ts'
 import type { ClientAuth } from './msal.ts'
 import { classify } from './outcome.ts'
 

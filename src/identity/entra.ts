@@ -13,15 +13,17 @@ import { parseClaimsRequest } from './claims.ts'
 import { createCredential } from './credential-sources.ts'
 import { createCredentials } from './credentials.ts'
 import { verifyIdToken, type IdTokenExpectation } from './id-token.ts'
-import { createMetadataSource, isShared, type Log } from './metadata.ts'
+import type { Log } from './log.ts'
+import { createMetadataSource } from './metadata.ts'
 import { createMsal } from './msal.ts'
 import { createProviderNetwork, type ProviderCall } from './network.ts'
 import { classify, codedError, isCoded } from './outcome.ts'
-import type { Account, CodeRedemption, IdClaims, RunningProvider, SignedIn, SignOutRequest, TokenHolder } from './provider.ts'
+import type { Account, CodeRedemption, IdClaims, RunningProvider, SignedIn, SignInLimits } from './provider.ts'
 import { createReadyTokens } from './ready-tokens.ts'
 import { createRenewal } from './renewal.ts'
 import { createRounds } from './rounds.ts'
 import { createSigningKeys } from './signing-keys.ts'
+import { isShared, issuerOf } from './tenant.ts'
 import { createAccountRecords, createPartition } from './token-cache.ts'
 
 export interface EntraOptions {
@@ -46,8 +48,32 @@ export interface EntraOptions {
  * @throws SG_CONFIG_INVALID `caFile` cannot be read
  */
 export function createEntraProvider (options: EntraOptions): RunningProvider {
-  const { redirectUri, scopeSets, store, keys, now, log, random = Math.random, onCall } = options
-  const entra = canonical(options.entra)
+  const parts = createParts({ ...options, entra: canonical(options.entra) })
+  const { network, metadata, msal, broker } = parts
+  return {
+    signInUrl: request => msal.signInUrl({ ...request, claims: parseClaimsRequest(request.claims) }),
+    redeem: (request, limits) => redeem({ ...request, claims: parseClaimsRequest(request.claims) }, limits, parts),
+    acquire: broker.acquire,
+    async signOutUrl (holder, { postLogoutRedirectUri, loginHint, dropAccount }) {
+      if (holder !== undefined) await broker.forget(holder, dropAccount)
+      const url = new URL(metadata.current().endSessionEndpoint)
+      url.searchParams.set('post_logout_redirect_uri', postLogoutRedirectUri)
+      if (loginHint !== undefined) url.searchParams.set('logout_hint', loginHint)
+      return url.href
+    },
+    isReady: metadata.isKnown,
+    ready: metadata.ready,
+    async close () {
+      metadata.close()
+      await network.close()
+    }
+  }
+}
+
+type Parts = ReturnType<typeof createParts>
+
+function createParts (options: EntraOptions) {
+  const { entra, redirectUri, scopeSets, store, keys, now, log, random = Math.random, onCall } = options
   const { clientId, instance, tenantId } = entra
   const network = createProviderNetwork({ origin: new URL(instance).origin, ca: readCa(entra.caFile), now, onCall })
   const signingKeys = createSigningKeys(network, now)
@@ -57,62 +83,43 @@ export function createEntraProvider (options: EntraOptions): RunningProvider {
   const msal = createMsal({ clientId, instance, tenantId, redirectUri, network: network.module, metadata: metadata.current })
   const configured = entra.clientCredentials.map(credential => createCredential(credential, { clientId, now, random }))
   const credentials = createCredentials(configured, log)
-  const records = createAccountRecords(store, keys, clientId, now)
-  const renewal = createRenewal({ msal, credentials, verify: idToken => verify(idToken, {}), now, random })
+  const records = createAccountRecords({ store, keys, clientId, now })
+
+  function verify (idToken: string, expected: IdTokenExpectation): Promise<IdClaims> {
+    const { issuer } = metadata.current()
+    const template = `${instance}{tenantid}/v2.0`
+    const isAllowedTenant = isShared(tenantId)
+      ? (tid: string) => entra.allowedTenants.includes(tid)
+      : (tid: string) => issuer === issuerOf(template, tid)
+    return verifyIdToken(idToken, { clientId, issuer: template, isAllowedTenant, keys: signingKeys, now: now() }, expected)
+  }
+
   const broker = createBroker({
     scopeSets,
-    ready: createReadyTokens(),
     records,
-    renewal,
+    renewal: createRenewal({ msal, credentials, verify: idToken => verify(idToken, {}), now, random }),
+    ready: createReadyTokens(),
     backOff: createBackOff(now, random),
     rounds: createRounds(now),
     now,
     random,
     log
   })
+  return { network, metadata, msal, credentials, records, verify, broker }
+}
 
-  function verify (idToken: string, expected: IdTokenExpectation): Promise<IdClaims> {
-    const { issuer } = metadata.current()
-    const isAllowedTenant = isShared(tenantId)
-      ? (tid: string) => entra.allowedTenants.includes(tid)
-      : (tid: string) => issuer === `${instance}${tid}/v2.0`
-    return verifyIdToken(idToken, { clientId, issuer, isAllowedTenant, keys: signingKeys, now: now() }, expected)
-  }
-
-  async function redeem (request: CodeRedemption, limits: { readonly absoluteEndsAt: number }): Promise<SignedIn> {
-    const scopes = scopesOfOneResource(request.scopes)
-    const [result, cache] = await credentials.use(async auth => {
-      const partition = createPartition('')
-      const answer = await msal.redeem(partition, auth, { ...request, scopes, claims: parseClaimsRequest(request.claims) })
-      return [answer, partition.changed()] as const
-    }).catch(error => { throw redemptionError(error, request) })
-    const claims = await verify(result.idToken, { nonce: request.nonce })
-    const account = accountOf(result, claims)
-    if (cache === undefined) throw new errors.SG_INTERNAL({ cause: new TypeError('MSAL kept nothing of the sign-in') })
-    await broker.adopt(records.keyOf(account), { sub: claims.sub, endsAt: limits.absoluteEndsAt, cache })
-    return { account, claims }
-  }
-
-  async function signOutUrl (holder: TokenHolder | undefined, request: SignOutRequest): Promise<string> {
-    if (holder !== undefined) await broker.forget(holder, request.dropAccount)
-    const url = new URL(metadata.current().endSessionEndpoint)
-    url.searchParams.set('post_logout_redirect_uri', request.postLogoutRedirectUri)
-    if (request.loginHint !== undefined) url.searchParams.set('logout_hint', request.loginHint)
-    return url.href
-  }
-
-  return {
-    signInUrl: request => msal.signInUrl({ ...request, claims: parseClaimsRequest(request.claims) }),
-    redeem,
-    acquire: broker.acquire,
-    signOutUrl,
-    isReady: metadata.isKnown,
-    ready: metadata.ready,
-    async close () {
-      metadata.close()
-      await network.close()
-    }
-  }
+async function redeem (request: CodeRedemption, limits: SignInLimits, parts: Parts): Promise<SignedIn> {
+  const { msal, credentials, records, verify, broker } = parts
+  const scopes = scopesOfOneResource(request.scopes)
+  const [result, cache] = await credentials.use(async auth => {
+    const partition = createPartition('')
+    return [await msal.redeem(partition, auth, { ...request, scopes }), partition.changed()] as const
+  }).catch(error => { throw redemptionError(error, request) })
+  const claims = await verify(result.idToken, { nonce: request.nonce })
+  const account = accountOf(result, claims)
+  if (cache === undefined) throw new errors.SG_INTERNAL({ cause: new TypeError('MSAL kept nothing of the sign-in') })
+  await broker.adopt(records.keyOf(account), { sub: claims.sub, endsAt: limits.absoluteEndsAt, cache })
+  return { account, claims }
 }
 
 /** As tokens and endpoints write it: GUIDs in lower case, the instance with a slash at the end. */

@@ -5,13 +5,13 @@
  */
 import { jwtVerify, type JWTHeaderParameters, type JWTPayload } from 'jose'
 import { errors } from '../errors.ts'
-import { isGuid } from './metadata.ts'
 import type { IdClaims } from './provider.ts'
 import type { SigningKey, SigningKeys } from './signing-keys.ts'
+import { isGuid, issuerOf } from './tenant.ts'
 
 export interface IdTokenRules {
   readonly clientId: string
-  /** The issuer, with `{tenantid}` in it where the provider serves several tenants. */
+  /** The issuer of every tenant, with `{tenantid}` for the tenant: `iss` and `tid` must agree. */
   readonly issuer: string
   readonly isAllowedTenant: (tid: string) => boolean
   readonly keys: SigningKeys
@@ -99,8 +99,8 @@ function isName (value: unknown): value is string {
 
 function refuseForeignIssuer ({ iss, tid }: IdClaims, rules: IdTokenRules, keyIssuer: string | undefined): void {
   if (!rules.isAllowedTenant(tid)) throw refusal('the tenant is not let in')
-  if (iss !== rules.issuer.replace('{tenantid}', tid)) throw refusal('iss is not the tenant\'s')
-  if (keyIssuer !== undefined && iss !== keyIssuer.replace('{tenantid}', tid)) throw refusal('the key signs for another issuer')
+  if (iss !== issuerOf(rules.issuer, tid)) throw refusal('iss is not the tenant\'s')
+  if (keyIssuer !== undefined && iss !== issuerOf(keyIssuer, tid)) throw refusal('the key signs for another issuer')
 }
 
 function asRefusal (cause: unknown): never {

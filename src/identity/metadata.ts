@@ -5,7 +5,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { errors } from '../errors.ts'
 import type { JsonObject } from './answer.ts'
+import type { Log } from './log.ts'
 import type { ProviderNetwork } from './network.ts'
+import { isGuid, isShared, issuerOf } from './tenant.ts'
 
 /** What is known of the provider. All endpoints have the configured instance's origin. */
 export interface Metadata {
@@ -15,12 +17,6 @@ export interface Metadata {
   readonly issuer: string
   readonly jwksUri: string
   readonly endSessionEndpoint: string
-}
-
-export interface Log {
-  info (fields: object, message: string): void
-  warn (fields: object, message: string): void
-  error (fields: object, message: string): void
 }
 
 export interface MetadataOptions {
@@ -45,7 +41,6 @@ export interface MetadataSource {
 const refreshMs = 24 * 3_600_000
 const firstPauseMs = 1_000
 const maxPauseMs = 60_000
-const guid = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 
 export function createMetadataSource (options: MetadataOptions): MetadataSource {
   const { instance, tenantId, network, log, random, onLearned } = options
@@ -110,8 +105,7 @@ export function parseMetadata (document: JsonObject, instance: string, tenantId:
     return value
   }
   const issuer = endpoint('issuer')
-  const expected = isGuid(tenantId) ? tenantId : isShared(tenantId) ? '\\{tenantid\\}' : guid
-  if (!new RegExp(`^/${expected}/v2\\.0$`).test(issuer.slice(origin.length))) throw new TypeError('issuer is not the configured tenant\'s')
+  if (!isIssuerOf(issuer, origin, tenantId)) throw new TypeError('issuer is not the configured tenant\'s')
   const jwksUri = endpoint('jwks_uri')
   const endSessionEndpoint = endpoint('end_session_endpoint')
   const json = JSON.stringify({
@@ -124,12 +118,11 @@ export function parseMetadata (document: JsonObject, instance: string, tenantId:
   return { json, issuer, jwksUri, endSessionEndpoint }
 }
 
-/** A lower-case GUID, as tenants are named in tokens. */
-export function isGuid (text: unknown): text is string {
-  return typeof text === 'string' && new RegExp(`^${guid}$`).test(text)
-}
-
-/** Whether the tenant is named by an alias that serves many: their tokens carry the issuer of the user's own tenant. */
-export function isShared (tenantId: string): boolean {
-  return tenantId === 'organizations' || tenantId === 'common'
+/** A tenant that is configured by its domain has its GUID in the issuer. */
+function isIssuerOf (issuer: string, origin: string, tenantId: string): boolean {
+  const template = `${origin}/{tenantid}/v2.0`
+  if (isShared(tenantId)) return issuer === template
+  if (isGuid(tenantId)) return issuer === issuerOf(template, tenantId)
+  const tid = issuer.slice(origin.length + 1, -'/v2.0'.length)
+  return isGuid(tid) && issuer === issuerOf(template, tid)
 }

@@ -48,6 +48,14 @@ export interface Msal {
   refresh (partition: Partition, auth: ClientAuth, request: SilentRequest): Promise<AuthenticationResult>
 }
 
+/** What one client is made for. */
+interface Operation {
+  readonly tenant: string
+  readonly auth: ClientAuth
+  readonly networkClient: INetworkModule
+  readonly partition?: Partition
+}
+
 /** MSAL wants a credential even for what never leaves the process. Signing an assertion for it would cost 3 ms. */
 const noAuth: ClientAuth = { clientSecret: 'unused' }
 
@@ -55,7 +63,7 @@ export function createMsal (options: MsalOptions): Msal {
   const { clientId, instance, tenantId, redirectUri, network, metadata } = options
   const { host } = new URL(instance)
 
-  function createClient (tenant: string, auth: ClientAuth, networkClient: INetworkModule, partition?: Partition) {
+  function createClient ({ tenant, auth, networkClient, partition }: Operation) {
     return new ConfidentialClientApplication({
       auth: {
         clientId,
@@ -72,21 +80,21 @@ export function createMsal (options: MsalOptions): Msal {
 
   return {
     async signInUrl ({ codeChallenge, scopes, ...request }) {
-      const client = createClient(tenantId, noAuth, cacheOnly)
+      const client = createClient({ tenant: tenantId, auth: noAuth, networkClient: cacheOnly })
       return client.getAuthCodeUrl({
         ...request, scopes: [...scopes], redirectUri, codeChallenge, codeChallengeMethod: 'S256', responseMode: 'query'
       })
     },
     async redeem (partition, auth, { scopes, ...request }) {
-      const client = createClient(tenantId, auth, network, partition)
+      const client = createClient({ tenant: tenantId, auth, networkClient: network, partition })
       return client.acquireTokenByCode({ ...request, scopes: [...scopes], redirectUri })
     },
     async cached (partition, request) {
-      const client = createClient(request.account.tid, noAuth, cacheOnly, partition)
+      const client = createClient({ tenant: request.account.tid, auth: noAuth, networkClient: cacheOnly, partition })
       return client.acquireTokenSilent(silentRequest(request, instance)).catch(undefinedIfUncached)
     },
     async refresh (partition, auth, request) {
-      const client = createClient(request.account.tid, auth, network, partition)
+      const client = createClient({ tenant: request.account.tid, auth, networkClient: network, partition })
       return client.acquireTokenSilent({ ...silentRequest(request, instance), forceRefresh: true })
     }
   }

@@ -82,6 +82,11 @@ export interface CodeRedemption {
   readonly claims?: string | undefined
 }
 
+export interface SignInLimits {
+  /** Epoch milliseconds at which the session ends whatever happens. */
+  readonly absoluteEndsAt: number
+}
+
 /** Who signed in. */
 export interface SignedIn {
   readonly account: Account
@@ -107,7 +112,7 @@ export interface IdentityProvider {
   signInUrl (request: SignInRequest): Promise<string>
 
   /**
-   * Turns a code into a signed-in account and keeps its tokens until `absoluteEndsAt` (epoch milliseconds).
+   * Turns a code into a signed-in account and keeps its tokens for as long as the session may last.
    *
    * A code is spent by the first try. The ID token is verified before anything is stored.
    *
@@ -115,7 +120,7 @@ export interface IdentityProvider {
    * @throws SG_SIGN_IN_REFUSED the user or tenant is not let in, or the ID token does not stand up
    * @throws SignInRequired the provider wants another round
    */
-  redeem (request: CodeRedemption, limits: { readonly absoluteEndsAt: number }): Promise<SignedIn>
+  redeem (request: CodeRedemption, limits: SignInLimits): Promise<SignedIn>
 
   /**
    * A token for one scope set. A usable ready token is returned synchronously, without crypto, JSON or a store call;

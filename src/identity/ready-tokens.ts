@@ -3,6 +3,7 @@
  *
  * In the steady state a request costs one Map look-up and one array read here.
  */
+import { createBoundedMap } from './bounded.ts'
 import type { ReadyToken } from './provider.ts'
 
 /** A ready token and when to renew it. */
@@ -22,7 +23,7 @@ export interface ReadyTokens {
   isDropped (holderKey: string): boolean
   /** Ends the tokens of all holders of the account. */
   dropAccount (accountKey: string): void
-  readonly bytes: () => number
+  bytes (): number
 }
 
 export interface ReadyTokensOptions {
@@ -46,53 +47,20 @@ const stepMs = 1_000
 const maxRemembered = 10_000
 
 export function createReadyTokens (options: ReadyTokensOptions = {}): ReadyTokens {
-  const { maxBytes = 64 * 1024 * 1024, maxHolders = 50_000 } = options
-  const rows = new Map<string, Row>()
-  const dropped = new Set<string>()
-  let bytes = 0
+  const rows = createRows(options)
+  const dropped = createBoundedMap<true>(maxRemembered)
   let latest = 0
 
-  function attach (holderKey: string, row: Row): void {
-    rows.set(holderKey, row)
-    bytes += row.bytes
-  }
-
-  function detach (holderKey: string, row: Row): void {
-    rows.delete(holderKey)
-    bytes -= row.bytes
-  }
-
-  /** Second chance: a row used since it was last looked at goes to the end once, instead of moving at every use. */
-  function evict (): void {
-    for (const [holderKey, row] of rows) {
-      if (bytes <= maxBytes && rows.size <= maxHolders) return
-      detach(holderKey, row)
-      if (row.isUsed) attach(holderKey, row)
-      row.isUsed = false
-    }
-  }
-
   function drop (holderKey: string): void {
-    const row = rows.get(holderKey)
-    if (row !== undefined) detach(holderKey, row)
-    dropped.add(holderKey)
-    const [oldest] = dropped
-    if (dropped.size > maxRemembered && oldest !== undefined) dropped.delete(oldest)
-  }
-
-  /** After a step back of the clock every lifetime is wrong by an unknown amount: all tokens are obtained anew. */
-  function noteTime (now: number): void {
-    if (now < latest - stepMs) {
-      rows.clear()
-      bytes = 0
-      latest = now
-    }
-    if (now > latest) latest = now
+    rows.detach(holderKey)
+    dropped.set(holderKey, true)
   }
 
   return {
     find (holderKey, scopeSet, now) {
-      noteTime(now)
+      // After a step back of the clock every lifetime is wrong by an unknown amount: all tokens are obtained anew.
+      if (now < latest - stepMs) rows.clear()
+      if (now > latest || now < latest - stepMs) latest = now
       const row = rows.get(holderKey)
       if (row === undefined) return undefined
       row.isUsed = true
@@ -100,26 +68,67 @@ export function createReadyTokens (options: ReadyTokensOptions = {}): ReadyToken
       return entry !== undefined && now < entry.token.hardAt ? entry : undefined
     },
     put ({ key, accountKey }, scopeSet, token) {
-      if (dropped.has(key)) return false
-      const row = rows.get(key) ?? { accountKey, entries: [], bytes: rowBytes + key.length, isUsed: false }
-      if (rows.has(key)) detach(key, row)
-      const replaced = row.entries[scopeSet]
-      row.bytes += sizeOf(token) - (replaced === undefined ? 0 : sizeOf(replaced.token))
+      if (dropped.get(key)) return false
+      const row = rows.detach(key) ?? { accountKey, entries: [], bytes: rowBytes + key.length, isUsed: false }
+      row.bytes += sizeOf(token) - sizeOf(row.entries[scopeSet]?.token)
       row.entries[scopeSet] = { token, renewAt: token.softAt }
-      attach(key, row)
-      evict()
+      rows.attach(key, row)
       return true
     },
     drop,
-    isDropped: holderKey => dropped.has(holderKey),
+    isDropped: holderKey => dropped.get(holderKey) === true,
     dropAccount (accountKey) {
       for (const [holderKey, row] of rows) if (row.accountKey === accountKey) drop(holderKey)
     },
-    bytes: () => bytes
+    bytes: rows.bytes
+  }
+}
+
+/** A Map of rows that knows its bytes, and lets unused ones go when there are too many. */
+function createRows ({ maxBytes = 64 * 1024 * 1024, maxHolders = 50_000 }: ReadyTokensOptions) {
+  const rows = new Map<string, Row>()
+  let bytes = 0
+
+  function attach (holderKey: string, row: Row): void {
+    rows.set(holderKey, row)
+    bytes += row.bytes
+  }
+
+  function detach (holderKey: string): Row | undefined {
+    const row = rows.get(holderKey)
+    if (row === undefined) return undefined
+    rows.delete(holderKey)
+    bytes -= row.bytes
+    return row
+  }
+
+  /** Second chance: a row used since it was last looked at goes to the end once, instead of moving at every use. */
+  function evict (): void {
+    for (const [holderKey, row] of rows) {
+      if (bytes <= maxBytes && rows.size <= maxHolders) return
+      detach(holderKey)
+      if (row.isUsed) attach(holderKey, row)
+      row.isUsed = false
+    }
+  }
+
+  return {
+    get: (holderKey: string) => rows.get(holderKey),
+    attach (holderKey: string, row: Row): void {
+      attach(holderKey, row)
+      evict()
+    },
+    detach,
+    clear (): void {
+      rows.clear()
+      bytes = 0
+    },
+    bytes: () => bytes,
+    [Symbol.iterator]: () => rows.entries()
   }
 }
 
 /** One byte a character: tokens are ASCII. */
-function sizeOf (token: ReadyToken): number {
-  return entryBytes + token.bearer.length
+function sizeOf (token: ReadyToken | undefined): number {
+  return token === undefined ? 0 : entryBytes + token.bearer.length
 }

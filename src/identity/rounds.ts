@@ -1,4 +1,5 @@
 /** This file remembers for which accounts a sign-in was asked that may not help, so that it is asked once and not for ever. */
+import { createBoundedMap } from './bounded.ts'
 
 export interface Rounds {
   /**
@@ -14,16 +15,12 @@ const maxNames = 10_000
 
 /** @param now - epoch milliseconds */
 export function createRounds (now: () => number): Rounds {
-  const begun = new Map<string, { readonly holderKey: string, readonly at: number }>()
+  const begun = createBoundedMap<{ readonly holderKey: string, readonly at: number }>(maxNames)
   return {
     begin (name, holderKey) {
       const before = begun.get(name)
-      const isRecent = before !== undefined && Math.abs(now() - before.at) < rememberMs
-      if (isRecent) return before.holderKey === holderKey
-      begun.delete(name)
+      if (before !== undefined && Math.abs(now() - before.at) < rememberMs) return before.holderKey === holderKey
       begun.set(name, { holderKey, at: now() })
-      const [oldest] = begun.keys()
-      if (begun.size > maxNames && oldest !== undefined) begun.delete(oldest)
       return true
     }
   }

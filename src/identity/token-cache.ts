@@ -39,10 +39,18 @@ export interface AccountRecords {
   lock (key: string): Promise<Lease | undefined>
 }
 
+export interface AccountRecordsOptions {
+  readonly store: Store
+  readonly keys: KeyRing
+  readonly clientId: string
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
 const leaseMs = 12_000
 const lockWaitMs = 13_000
 
-export function createAccountRecords (store: Store, keys: KeyRing, clientId: string, now: () => number): AccountRecords {
+export function createAccountRecords ({ store, keys, clientId, now }: AccountRecordsOptions): AccountRecords {
   return {
     // The oid comes last: it is the only part whose alphabet is not fixed.
     keyOf: ({ tid, oid }) => `tc:{${keys.mac('account-key', `${clientId}|${tid}|${oid}`)}}`,

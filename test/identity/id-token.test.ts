@@ -112,7 +112,16 @@ const refusedClaims: Record<string, Record<string, unknown>> = {
 t.test('claims that are refused', async t => {
   const rules = await createRules(t)
   for (const [name, claims] of Object.entries(refusedClaims)) {
-    await fails(t, verifyIdToken(await tokenWith(claims), rules, { nonce }), { code: 'SG_SIGN_IN_REFUSED' }, name)
+    // By a key that may sign for anyone: the claims themselves are wrong.
+    await fails(t, verifyIdToken(await tokenWith(claims, plain), rules, { nonce }), { code: 'SG_SIGN_IN_REFUSED' }, name)
+  }
+})
+
+t.test('a tenant is a GUID, even where everyone is let in', async t => {
+  const rules = { ...await createRules(t), isAllowedTenant: () => true }
+  for (const tid of ['contoso.example', '', '../x', tenant.replaceAll('1', 'A'), `${tenant}/x`]) {
+    const token = await tokenWith({ tid, iss: iss(tid) }, plain)
+    await fails(t, verifyIdToken(token, rules, { nonce }), { code: 'SG_SIGN_IN_REFUSED' }, tid)
   }
 })
 

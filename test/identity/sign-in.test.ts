@@ -153,6 +153,7 @@ const untrusted: [string, (entra: ScriptedProvider) => void, Partial<CodeRedempt
   ['no nonce', entra => { entra.idClaims = { nonce: undefined } }, {}, 'SG_SIGN_IN_MISMATCH'],
   ['another audience', entra => { entra.idClaims = { aud: bob } }, {}, 'SG_SIGN_IN_REFUSED'],
   ['another issuer', entra => { entra.idClaims = { iss: 'https://evil.example' } }, {}, 'SG_SIGN_IN_REFUSED'],
+  ['a tenant that its issuer is not', entra => { entra.idClaims = { tid: bob } }, {}, 'SG_SIGN_IN_REFUSED'],
   ['a tenant that is not ours', entra => { entra.idClaims = { tid: bob, iss: `${entra.origin}/${bob}/v2.0` } }, {}, 'SG_SIGN_IN_REFUSED']
 ]
 
