@@ -4,6 +4,7 @@
  */
 import { isForeignToIdentity, isRequestHeaderOurs, isResponseHeaderOurs } from './header-names.ts'
 import { isBase64, isPlaceholder, keyProblem } from './keys.ts'
+import { literalPathProblem, routePathProblem } from './paths.ts'
 import { addressBlockProblem, instanceProblem, publicUrlProblem, upstreamUrlProblem } from './urls.ts'
 
 type Check = (text: string) => string | undefined
@@ -11,7 +12,6 @@ type Check = (text: string) => string | undefined
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const HOST = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i
 const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i
-const LITERAL_PATH = /^(?:\/[A-Za-z0-9._~!$&'+,=@:-]*)+$/
 
 export function isGuid (text: string): boolean {
   return GUID.test(text)
@@ -67,17 +67,4 @@ function scopeProblem (text: string): string | undefined {
   if (/^\/|\/$/.test(text)) return 'must name a permission behind the last /, such as api://orders/Orders.Read'
   if (/^[a-z][a-z0-9+.-]*:\/\/[^/]*$/i.test(text)) return 'names an API and no permission: write it as in api://orders/Orders.Read'
   return undefined
-}
-
-function literalPathProblem (text: string): string | undefined {
-  if (!text.startsWith('/')) return 'must begin with /'
-  if (text.includes('//')) return 'must not contain //'
-  if (/\/\.\.?(?:\/|$)/.test(text)) return 'must not contain the segments . and ..'
-  return LITERAL_PATH.test(text) ? undefined : "must be literal: letters, digits and - . _ ~ ! $ & ' + , = @ : between slashes; no patterns, no escapes"
-}
-
-function routePathProblem (text: string): string | undefined {
-  if (/^\/\.auth/i.test(text)) return 'must not begin with /.auth: those paths belong to the gateway'
-  if (text.endsWith('*') && !text.endsWith('/*')) return 'must have * as a segment of its own at the end, as in /api/*'
-  return literalPathProblem(text.endsWith('/*') ? text.slice(0, -1) : text)
 }

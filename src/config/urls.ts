@@ -1,9 +1,9 @@
 /** This file checks the addresses of a config. Each function answers undefined, or a sentence that says what to write. */
 import { BlockList, isIP } from 'node:net'
+import { literalPathProblem } from './paths.ts'
 
 const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
 const PLAIN_HOST = /^(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])$/
-const LITERAL_PATH = /^(?:\/[A-Za-z0-9._~!$&'+,=@:-]*)*$/
 const PRINTABLE = /^[\x21-\x7e]+$/
 
 /** Addresses that answer with the credentials of the machine to whoever can reach them. */
@@ -40,10 +40,8 @@ export function upstreamUrlProblem (text: string): string | undefined {
   if (/[?#]/.test(text)) return 'must not have a query or fragment: an origin and, if needed, a base path'
   if (!PLAIN_HOST.test(url.hostname)) return 'must name one host literally: no wildcards or patterns'
   if (isLinkLocal(url.hostname)) return 'must not be a link-local address: it may be the metadata service of a cloud'
-  if (!LITERAL_PATH.test(url.pathname) || url.pathname.includes('//') || !hasPath(text, url.pathname)) {
-    return 'must have a literal base path: no escapes, dot segments, double slashes or patterns'
-  }
-  return undefined
+  const isLiteral = literalPathProblem(url.pathname) === undefined && hasPath(text, url.pathname)
+  return isLiteral ? undefined : 'must have a literal base path: no escapes, dot segments, double slashes or patterns'
 }
 
 /** An address, or a block of them that is not all there are. */
