@@ -28,7 +28,7 @@ t.test('state, nonce and verifier are 256 random bits each, new every time', asy
 
 t.test('the code challenge is S256 of the verifier (RFC 7636, appendix B)', async t => {
   const transaction = { ...startTransaction(wanted, 1), codeVerifier: 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk' }
-  t.equal(codeChallengeOf(transaction), 'E9Melhoa2OwvFrEMTJguCMeHaoeK1t8URWbuGJSstw-cM')
+  t.equal(codeChallengeOf(transaction), 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM')
 })
 
 t.test('a transaction comes back once for its state, and its cookie goes', async t => {
