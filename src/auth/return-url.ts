@@ -38,12 +38,12 @@ function isHarmless (path: string): boolean {
   return false
 }
 
-/** Empty segments, dot segments, backslashes, controls, white space, and characters that look like a slash, dot or colon. */
+/** Empty segments, those of dots and blanks, backslashes, controls, and characters that look like a slash, dot or colon. */
 function hasPathTricks (text: string): boolean {
-  if (/[\\\p{Cc}\p{Cf}\p{Z}]/u.test(text)) return true
+  if (/[\\\p{Cc}\p{Cf}]|(?! )\p{Z}/u.test(text)) return true
   if (/[\u2044\u2215\u2216\u29f5\u29f8\u29f9]/.test(text)) return true
   if (countSyntax(text.normalize('NFKC')) !== countSyntax(text)) return true
-  return /\/\/|\/\.{1,2}(?:\/|$)/.test(text)
+  return /\/\/|\/[. ]+(?:\/|$)/.test(text)
 }
 
 function countSyntax (text: string): number {

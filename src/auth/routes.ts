@@ -36,9 +36,6 @@ type Endpoint = (scope: AuthScope, request: FastifyRequest, reply: FastifyReply)
 /** Registers the endpoints in a scope of their own: only here is there @fastify/session. */
 export async function authRoutes (app: FastifyInstance, scope: AuthScope): Promise<void> {
   await scope.lifecycle.register(app)
-  // Bodies are of no interest here: whatever comes is left unread, and no content type is worth a different answer.
-  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
-
   const on = (method: 'GET' | 'POST', url: string, endpoint: Endpoint): void => {
     app.route({ method, url, handler: (request, reply) => endpoint(scope, request, reply) })
   }

@@ -30,6 +30,8 @@ export type FoundTransaction =
 /** A sign-in may take ten minutes, and a browser may have five under way; the oldest gives way. */
 export const transactionMs = 600_000
 const maxTransactions = 5
+/** Leaves room for name and attributes. */
+const maxCookieLength = 3800
 
 export function startTransaction (wanted: Pick<Transaction, 'returnUrl' | 'scopes' | 'claims'>, now: number): Transaction {
   const secret = (): string => randomBytes(32).toString('base64url')
@@ -56,9 +58,20 @@ export function createTransactions (sealer: Sealer, baseName: string): Transacti
   async function keep (request: FastifyRequest, reply: FastifyReply, transaction: Transaction): Promise<void> {
     const pending = await pendingOf(request)
     for (const { name } of pending.slice(0, Math.max(0, pending.length - maxTransactions + 1))) reply.clearCookie(name)
-    const value = await sealer.seal('transaction', transaction, transactionMs)
+    const value = await sealToFit(transaction)
     // Always Lax: the provider's redirect back is a cross-site navigation, which a Strict cookie would miss.
     reply.setCookie(nameOf(transaction.state), value, { maxAge: transactionMs / 1000, sameSite: 'lax' })
+  }
+
+  /** Browsers drop a cookie above 4096 bytes without a word. The return URL gives way: first its query, then all of it. */
+  async function sealToFit (transaction: Transaction): Promise<string> {
+    const { returnUrl } = transaction
+    let sealed = ''
+    for (const shorter of [returnUrl, returnUrl.split(/[?#]/, 1)[0]!, '/']) {
+      sealed = await sealer.seal('transaction', { ...transaction, returnUrl: shorter }, transactionMs)
+      if (sealed.length <= maxCookieLength) break
+    }
+    return sealed
   }
 
   /** The pending sign-ins of a browser, oldest first; what does not open counts as oldest. */

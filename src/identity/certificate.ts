@@ -1,6 +1,6 @@
 /**
  * This file proves the gateway's identity with a certificate: it signs client assertions, asynchronously and rarely,
- * because one signature costs as much as fifty requests.
+ * because one signature costs as much as thirty requests.
  *
  * @see RFC 7523; https://learn.microsoft.com/entra/identity-platform/certificate-credentials
  */

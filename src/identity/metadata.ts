@@ -23,11 +23,12 @@ export interface MetadataOptions {
   /** With a trailing slash. */
   readonly instance: string
   readonly tenantId: string
-  readonly network: ProviderNetwork
+  readonly network: Pick<ProviderNetwork, 'getDocument'>
   readonly log: Log
   readonly random: () => number
   /** Also needed before the provider counts as ready; runs after each successful fetch. */
   readonly onLearned: (metadata: Metadata) => Promise<void>
+  readonly refreshMs?: number
 }
 
 export interface MetadataSource {
@@ -38,12 +39,11 @@ export interface MetadataSource {
   close (): void
 }
 
-const refreshMs = 24 * 3_600_000
 const firstPauseMs = 1_000
 const maxPauseMs = 60_000
 
 export function createMetadataSource (options: MetadataOptions): MetadataSource {
-  const { instance, tenantId, network, log, random, onLearned } = options
+  const { instance, tenantId, network, log, random, onLearned, refreshMs = 24 * 3_600_000 } = options
   const url = `${instance}${tenantId}/v2.0/.well-known/openid-configuration`
   const closing = new AbortController()
   let known: Metadata | undefined
@@ -52,6 +52,7 @@ export function createMetadataSource (options: MetadataOptions): MetadataSource 
 
   async function learn (): Promise<void> {
     const learned = parseMetadata(await network.getDocument(url), instance, tenantId)
+    // A domain that has moved to another tenant would let that one's users in.
     if (known !== undefined && known.issuer !== learned.issuer) throw new TypeError('the issuer has changed')
     await onLearned(learned)
     known = learned
@@ -65,9 +66,11 @@ export function createMetadataSource (options: MetadataOptions): MetadataSource 
         failures = 0
       } catch (error) {
         failures++
-        log.warn({ err: error, failures }, 'the identity provider\'s metadata could not be fetched')
+        if (!closing.signal.aborted) log.warn({ err: error, failures }, 'the identity provider\'s metadata cannot be used')
       }
-      await delay(pauseMs(failures, random()), undefined, { signal: closing.signal, ref: false }).catch(() => {})
+      const pauseMs = failures === 0 ? refreshMs : Math.min(firstPauseMs * 2 ** (failures - 1), maxPauseMs)
+      // A tenth of a pause is random, so that replicas spread.
+      await delay(pauseMs * (0.9 + 0.1 * random()), undefined, { signal: closing.signal, ref: false }).catch(() => {})
     }
   }
 
@@ -81,12 +84,6 @@ export function createMetadataSource (options: MetadataOptions): MetadataSource 
     },
     close () { closing.abort() }
   }
-}
-
-/** Doubles from 1 s to 60 s after failures, a day after success; a tenth of it is random, so that replicas spread. */
-function pauseMs (failures: number, random: number): number {
-  const base = failures === 0 ? refreshMs : Math.min(firstPauseMs * 2 ** (failures - 1), maxPauseMs)
-  return base * (0.9 + 0.1 * random)
 }
 
 /**

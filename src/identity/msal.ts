@@ -56,7 +56,7 @@ interface Operation {
   readonly partition?: Partition
 }
 
-/** MSAL wants a credential even for what never leaves the process. Signing an assertion for it would cost 3 ms. */
+/** MSAL wants a credential even for what never leaves the process. None is read or signed for that. */
 const noAuth: ClientAuth = { clientSecret: 'unused' }
 
 export function createMsal (options: MsalOptions): Msal {

@@ -22,7 +22,7 @@ export interface ProviderCall {
 }
 
 export interface NetworkOptions {
-  /** The only origin that is ever called: https, or http on loopback. */
+  /** The only origin that is ever called. */
   readonly origin: string
   /** PEM certificates that are trusted beside Node's own roots. */
   readonly ca?: string | undefined

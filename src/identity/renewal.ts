@@ -56,6 +56,15 @@ export function createRenewal ({ msal, credentials, verify, now, random }: Renew
     return lifetime.hardAt > at ? { kind: 'token', bearer: `Bearer ${result.accessToken}`, ...lifetime, source } : undefined
   }
 
+  /** A renewal must not change who the user is (OpenID Connect Core 1.0, section 12.2). */
+  async function checkIdentity (result: AuthenticationResult, record: AccountRecord, account: Account): Promise<void> {
+    if (result.accessToken === '' || !isAccount(result, account)) throw untrusted('the token is empty or another account\'s')
+    const claims = await verify(result.idToken).catch(cause => { throw new StsError('sts_bad_response', { cause }) })
+    if (claims.tid !== account.tid || claims.oid !== account.oid || claims.sub !== record.sub) {
+      throw untrusted('the renewed ID token is another user\'s')
+    }
+  }
+
   return {
     async fromCache (record, request) {
       const result = await msal.cached(createPartition(record.cache), request)
@@ -71,15 +80,6 @@ export function createRenewal ({ msal, credentials, verify, now, random }: Renew
       const token = tokenOf(result, 'refresh')
       if (token === undefined) throw untrusted('the token has expired already')
       return { token, cache: partition.changed() }
-    }
-  }
-
-  /** A renewal must not change who the user is (OpenID Connect Core 1.0, section 12.2). */
-  async function checkIdentity (result: AuthenticationResult, record: AccountRecord, account: Account): Promise<void> {
-    if (result.accessToken === '' || !isAccount(result, account)) throw untrusted('the token is empty or another account\'s')
-    const claims = await verify(result.idToken).catch(cause => { throw new StsError('sts_bad_response', { cause }) })
-    if (claims.tid !== account.tid || claims.oid !== account.oid || claims.sub !== record.sub) {
-      throw untrusted('the renewed ID token is another user\'s')
     }
   }
 }

@@ -2,13 +2,13 @@
  * This file is the data path: a request goes to its upstream, and the answer to the client, with back-pressure and abort
  * in both directions. Nothing is retried, followed, inflated or buffered.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
+import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
 import { type CompiledRoute, rewritePath } from '../config/compile.ts'
 import { errors } from '../errors.ts'
 import { upstreamFailure } from './failure.ts'
+import { closeIfUnread, declaredLength, hasBody, limitedBody } from './request-body.ts'
 import type { RequestHeaderWriter } from './request-headers.ts'
 import type { ResponseHeaderWriter } from './response-headers.ts'
 import { maxInFlight, type Upstream } from './upstreams.ts'
@@ -25,48 +25,26 @@ export interface ForwardPlan {
 export function forward (plan: ForwardPlan, request: FastifyRequest, reply: FastifyReply): void {
   const { route, upstream } = plan
   const raw = request.raw
-  const length = declaredLength(raw)
-  if (length > route.maxBodyBytes) {
-    // The body is left unread, so this connection cannot carry another request.
-    reply.header('connection', 'close').send(new errors.SG_BODY_TOO_LARGE())
+  if (declaredLength(raw) > route.maxBodyBytes) {
+    reply.send(new errors.SG_BODY_TOO_LARGE())
     return
   }
   if (upstream.inFlight >= maxInFlight) {
     reply.header('retry-after', '1').send(new errors.SG_OVERLOADED())
     return
   }
-  const hasBody = length > 0 || raw.headers['transfer-encoding'] !== undefined
-  if (hasBody && raw.headers.expect !== undefined) reply.raw.writeContinue()
+  const body = hasBody(raw) ? limitedBody(raw, route.maxBodyBytes) : null
+  if (body !== null && raw.headers.expect !== undefined) reply.raw.writeContinue()
   const target = raw.target!
   const injected = { claims: request.live?.session.claims, bearer: request.bearer, requestId: request.id }
   upstream.dispatcher.dispatch({
     path: route.upstreamUrl.basePath + rewritePath(route, target.path) + target.query,
     method: raw.method as Dispatcher.HttpMethod,
     headers: plan.writeRequestHeaders(raw, injected),
-    body: hasBody ? bodyOf(raw, length, route.maxBodyBytes) : null,
+    body,
     headersTimeout: route.timeouts.headersSeconds * 1000,
     bodyTimeout: route.timeouts.bodySeconds * 1000
   }, new Exchange(plan, reply))
-}
-
-/** Content-Length, -1 when the length is not declared. Node has checked that it is a number and single. */
-function declaredLength (request: IncomingMessage): number {
-  const field = request.headers['content-length']
-  return field === undefined ? -1 : Number(field)
-}
-
-/** A declared length is enforced by the parser; an undeclared one is counted on the way. */
-function bodyOf (request: IncomingMessage, length: number, maxBytes: number): Dispatcher.DispatchOptions['body'] {
-  return length >= 0 ? request : Readable.from(limited(request, maxBytes), { objectMode: false })
-}
-
-async function * limited (body: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<Buffer> {
-  let seen = 0
-  for await (const chunk of body) {
-    seen += chunk.length
-    if (seen > maxBytes) throw new errors.SG_BODY_TOO_LARGE()
-    yield chunk
-  }
 }
 
 /** Answers whose message ends with the header section whatever its fields say (RFC 9112, section 6.3). */
@@ -106,6 +84,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200) return this.#interim()
     const client = this.#client
     const headers = this.#plan.writeResponseHeaders(raw)
+    closeIfUnread(this.#reply.request.raw, client)
     this.#reply.hijack()
     this.#state = 'answering'
     client.on('drain', resume)

@@ -24,7 +24,6 @@ const guards: readonly Guard[] = [refuseEncodedSlash, loadSession, requireSessio
 
 /** Registers every entry of the compiled table; whatever none of them matches is unknown, and only to the signed-in. */
 export function proxyRoutes (app: FastifyInstance, scope: ProxyScope): void {
-  app.addHook('onRequest', keepBodyOpaque)
   for (const entry of scope.compiled.table) {
     if (entry.route === undefined) registerUnknown(app, scope, entry)
     else registerRoute(app, scope, entry, entry.route)
@@ -49,6 +48,7 @@ function registerRoute (app: FastifyInstance, scope: ProxyScope, entry: RouteEnt
     constraints: entry.host === undefined ? {} : { host: entry.host },
     config: { route: route.id },
     internalRewriteLocationHeader: false,
+    proxyPayloads: false,
     preHandler: [
       ...guards.map(guard => hook(guard, scope.guards, route)),
       // Last, and never done: from here on the answer is the upstream's. The plugin's URL work is not run.
@@ -97,14 +97,4 @@ function hook (guard: Guard, deps: GuardDeps, route: CompiledRoute): preHandlerH
     }
   }
   return named[guard.name]!
-}
-
-/**
- * Proxied bodies are never parsed, so their type must not matter: Fastify would answer 415 to one it cannot read. The
- * upstream gets the field as it came, from the raw header list.
- */
-function keepBodyOpaque (request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
-  const { headers } = request.raw
-  if (headers['content-type'] !== undefined) headers['content-type'] = 'application/octet-stream'
-  done()
 }

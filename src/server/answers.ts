@@ -7,6 +7,7 @@ import type { SignInNeeds } from '../auth/need.ts'
 import { problemPage } from '../auth/pages/problem.ts'
 import { styleSource } from '../auth/pages/template.ts'
 import { parseReturnUrl } from '../auth/return-url.ts'
+import { closeIfUnread } from '../proxy/request-body.ts'
 import { type ErrorCode, type Problem, problemOf, SignInRequired } from '../errors.ts'
 
 export interface AnswerDeps {
@@ -117,7 +118,8 @@ function sendPage (reply: FastifyReply, problem: Problem, request: FastifyReques
 export function ownAnswerHeaders ({ providerOrigin }: Pick<AnswerDeps, 'providerOrigin'>) {
   const policy = `default-src 'none'; style-src ${styleSource}; frame-ancestors 'none'; base-uri 'none'; form-action 'self' ${providerOrigin}`
   type Done<T> = (error: null, payload: T) => void
-  return function markOwnAnswer<T> (_request: FastifyRequest, reply: FastifyReply, payload: T, done: Done<T>): void {
+  return function markOwnAnswer<T> (request: FastifyRequest, reply: FastifyReply, payload: T, done: Done<T>): void {
+    closeIfUnread(request.raw, reply.raw)
     if (!reply.hasHeader('scopegate-error')) reply.header('scopegate', '1')
     reply.headers({
       'cache-control': 'no-store',

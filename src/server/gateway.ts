@@ -26,6 +26,7 @@ import { createMemoryStore } from '../store/memory.ts'
 import { createSealer } from '../store/seal.ts'
 import { type Logger, logRequest } from '../telemetry/log.ts'
 import { errorHandler, ownAnswerHeaders } from './answers.ts'
+import { keepBodiesOpaque } from './bodies.ts'
 
 /** What a gateway needs from its surroundings. Tests replace the clock and listen to the log. */
 export interface GatewayDeps {
@@ -78,6 +79,7 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
   }
 
   const app = createApp(log, compiled)
+  keepBodiesOpaque(app)
   app.decorateRequest('live', undefined)
   app.decorateRequest('bearer', undefined)
   app.addHook('onResponse', logRequest(log))

@@ -55,6 +55,8 @@ export function createListener (config: Config['server'], { isKnownHost, handle,
       return
     }
     request.target = checked
+    // Nobody upgrades here yet. Node drops what follows such a request, so nothing more may come on this connection.
+    if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false
     handle(request, response)
   }
 
