@@ -1,6 +1,7 @@
 /** This file is the admin API over HTTP: the operations as JSON, for programs in other processes. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { isAadsts } from '../errors/catalogue.ts'
+import { ADMIN_PREFIX } from '../http/log-request.ts'
 import { segmentOf } from '../http/parameters.ts'
 import type { World } from '../world.ts'
 import type { Fault } from './faults.ts'
@@ -19,7 +20,7 @@ export function registerAdminApi (app: FastifyInstance, admin: Admin, world: Wor
     registerInstruments(scope, admin)
     registerDirectory(scope, admin)
     registerTokens(scope, admin)
-  }, { prefix: '/_emulator' })
+  }, { prefix: ADMIN_PREFIX })
 }
 
 function statusOf (error: unknown): number {

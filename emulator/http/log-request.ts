@@ -4,10 +4,13 @@ import type { World } from '../world.ts'
 import { loggedParametersOf } from './parameters.ts'
 import type { RequestLogEntry } from './request-log.ts'
 
+export const ADMIN_PREFIX = '/_emulator'
+
 const entries = new WeakMap<FastifyRequest, RequestLogEntry>()
 
-/** Status 0 stays for a request that never gets an answer. */
+/** Status 0 stays for a request that never gets an answer. Admin calls are no part of the protocol, and carry secrets. */
 export function logRequest (request: FastifyRequest, reply: FastifyReply, world: World): void {
+  if (request.routeOptions.url?.startsWith(ADMIN_PREFIX)) return
   const entry = world.requests.add({
     at: new Date(world.clock.now()).toISOString(),
     method: request.method,

@@ -43,7 +43,7 @@ export function createRequestLog (): RequestLog {
 }
 
 /** Guessable values: not even a hash of them may be shown. */
-const HIDDEN = new Set(['password', 'client_secret', 'resetPassword', 'snapshot'])
+const HIDDEN = new Set(['password', 'client_secret'])
 /** Long random values: a short hash still tells whether two requests sent the same one. */
 const HASHED = new Set(['code', 'code_verifier', 'refresh_token', 'assertion', 'client_assertion', 'id_token_hint', 'access_token', 'flow'])
 

@@ -24,7 +24,7 @@ export const TOKEN_CHECKS: readonly TokenCheck[] = [
   requireWellFormedHandle, //  9002313 before the credential, as the live service does
   findClientOfRequest, //      700038, 700016, 7000112
   authenticateClient, //       7000218, 7000215, 7000222, 700024, 700027, 7000216, 70021x
-  findGrant, //                70000, 54005, 70008, 700082, 700084, 700005, 500112, 501481; 50013, 500131, 500133
+  findGrant, //                70000, 54005, 70008, 700082, 700084, 700005, 500112, 501481, 7000218, 700025; 50013, 500131, 500133
   requireActiveUser, //        50057
   refuseRevokedGrant, //       50173
   resolveScope, //             70011, 28000, 28003, 500011, 650053, 90009, 1002012

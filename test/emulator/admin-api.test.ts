@@ -130,7 +130,7 @@ t.test('faults', async (t) => {
 })
 
 t.test('a hanging request does not keep the emulator from closing', async (t) => {
-  const { entra, browser } = await startWorld(t, {})
+  const { entra, browser } = await startWorld(t, { port: 0 })
   entra.admin.fault({ endpoint: 'jwks', action: 'hang' })
   const hanging = browser.get('/common/discovery/v2.0/keys')
   const failed = t.rejects(hanging)

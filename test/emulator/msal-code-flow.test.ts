@@ -1,8 +1,10 @@
 /** Conformance check 1-3: MSAL Node discovers the emulator, signs a user in, and gets tokens silently. */
 import t from 'tap'
+import { ConfidentialClientApplication, type INetworkModule } from '@azure/msal-node'
 import { decodeJwt } from 'jose'
+import { configWith } from './support/config.ts'
 import { startWorld } from './support/world.ts'
-import { accountOf, CONTOSO, GATEWAY, ORDERS, signIn } from './support/msal.ts'
+import { accountOf, CALLBACK, CONTOSO, GATEWAY, ORDERS, signIn } from './support/msal.ts'
 
 const ALICE = '33333333-3333-4333-8333-333333333331'
 
@@ -30,4 +32,30 @@ t.test('silent calls: the same scope comes from the cache, another resource by t
   const reports = await client.acquireTokenSilent({ account, scopes: ['api://reports/Reports.Read'] })
   t.match(decodeJwt(reports.accessToken), { scp: 'Reports.Read' })
   t.equal(calls(), 2)
+})
+
+t.test('way C: a Microsoft authority over a network that is a function, with production cache keys', async (t) => {
+  const config = configWith({ config: { issuerMode: 'microsoft' } })
+  const { entra } = await startWorld(t, { config, allowMicrosoftIssuer: true })
+  entra.admin.grant({ client: 'Gateway', resource: 'api://orders', scopes: ['Orders.Read'] })
+  const asked: string[] = []
+  type Options = { headers?: Record<string, string>, body?: string }
+  const send = async (method: 'GET' | 'POST', url: string, options: Options = {}) => {
+    asked.push(new URL(url).host)
+    const { pathname, search } = new URL(url)
+    const { headers = {}, body } = options
+    const answer = await entra.inject({ method, url: pathname + search, headers, ...(body === undefined ? {} : { payload: body }) })
+    return { status: answer.statusCode, headers: {}, body: answer.json() as never }
+  }
+  const networkClient: INetworkModule = {
+    sendGetRequestAsync: (url, options) => send('GET', url, options),
+    sendPostRequestAsync: (url, options) => send('POST', url, options)
+  }
+  const auth = { clientId: GATEWAY, clientSecret: 'gw-secret', authority: `https://login.microsoftonline.com/${CONTOSO}` }
+  const client = new ConfidentialClientApplication({ auth, system: { networkClient } })
+  const { code } = entra.admin.login({ user: 'alice@contoso.example', client: 'Gateway', redirectUri: CALLBACK })
+  const result = await client.acquireTokenByCode({ code, scopes: ['api://orders/Orders.Read'], redirectUri: CALLBACK })
+  t.equal(result.account?.environment, 'login.windows.net')
+  t.equal(decodeJwt(result.idToken).iss, `https://login.microsoftonline.com/${CONTOSO}/v2.0`)
+  t.ok(asked.every((host) => host === 'login.microsoftonline.com'))
 })

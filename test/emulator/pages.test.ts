@@ -172,3 +172,19 @@ t.test('autologin by cookie skips every page', async (t) => {
   browser.cookies.set('autoconsent', '1')
   t.ok(replyOf(await browser.get(authorizeUrl())).code)
 })
+
+t.test('pre-authorised clients are not asked, known clients are asked for both at once', async (t) => {
+  const gateway = '22222222-2222-4222-8222-222222222222'
+  const config = configWith({
+    tenant: { grants: [{ client: 'Gateway', resource: 'https://graph.microsoft.com', scopes: ['openid'] }] },
+    apps: {
+      'Reports API': { preAuthorized: [gateway] },
+      'Orders API': { knownClientApplications: [gateway], requiredResourceAccess: [{ resource: 'https://graph.microsoft.com', scopes: ['User.Read'] }] }
+    }
+  })
+  const { browser } = await startWorld(t, { config })
+  const url = authorizeUrl({ scope: 'openid api://reports/Reports.Read' })
+  t.equal((await browser.click(await browser.get(url), 'account-tile@alice@contoso.example')).status, 302)
+  const page = await browser.get(authorizeUrl())
+  t.strictSame([...page.body.matchAll(/data-scope="([^"]*)"/g)].map(([, scope]) => scope), ['Orders.Read', 'User.Read'])
+})

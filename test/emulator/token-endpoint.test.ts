@@ -181,3 +181,33 @@ t.test('on-behalf-of: which tokens it refuses', async (t) => {
   entra.admin.clock.advance(6000)
   t.equal(aadstsOf(await exchange(good)), 500133)
 })
+
+t.test('public clients and single-page apps', async (t) => {
+  const spa = '77777777-7777-4777-8777-777777777777'
+  const config = configWith({
+    apps: {
+      'Page app': { clientId: spa, redirectUris: { spa: ['http://localhost/spa'], web: ['http://localhost/web'] }, secrets: [{ value: 's' }] },
+      'Command-line client': { secrets: [{ value: 's' }] }
+    }
+  })
+  const { browser, entra } = await startWorld(t, { config })
+  const scope = 'openid offline_access'
+  const redeemFor = async (client: string, redirectUri: string, credential: Record<string, string>) => {
+    entra.admin.grant({ client, resource: 'https://graph.microsoft.com', scopes: ['openid'] })
+    const { code } = entra.admin.login({ user: 'alice@contoso.example', client, redirectUri, scope })
+    const { clientId } = entra.config.tenants[0]!.apps!.find(({ name }) => name === client)!
+    return await postToken(browser, { grant_type: 'authorization_code', code, redirect_uri: redirectUri, client_id: clientId, ...credential })
+  }
+  const none = { no_credential: '1' }
+  t.equal((await redeemFor('Command-line client', 'http://localhost:9000/', none)).status, 200)
+  t.equal(aadstsOf(await redeemFor('Command-line client', 'http://localhost:9000/', { client_secret: 's' })), 700025)
+  t.equal(aadstsOf(await redeemFor('Page app', 'http://localhost/web', none)), 7000218)
+
+  const first = await redeemFor('Page app', 'http://localhost/spa', none)
+  const refresh = (token: unknown) => postToken(browser, { grant_type: 'refresh_token', refresh_token: String(token), client_id: spa, ...none })
+  entra.admin.clock.advance(80_000)
+  const second = await refresh(first.json.refresh_token)
+  t.equal(second.status, 200)
+  entra.admin.clock.advance(7000)
+  t.equal(aadstsOf(await refresh(second.json.refresh_token)), 700084, 'a day after the sign-in, however often renewed')
+})

@@ -1,6 +1,8 @@
 /** This file finds whom a token request speaks for: by a code, a refresh token, a user's token, or nobody. */
 import type { User } from '../../directory/directory.ts'
 import { EntraError } from '../../errors/entra-error.ts'
+import type { Platform } from '../../state.ts'
+import type { ClientStrength } from '../../tokens/access-token.ts'
 import { GRANT_TYPES, type GrantType, type Subject, type TokenContext } from '../context.ts'
 import { redeemCode } from './code.ts'
 import { readUserAssertion } from './on-behalf-of.ts'
@@ -20,7 +22,13 @@ export async function findGrant (context: TokenContext): Promise<void> {
   if (context.subject === null) return
   const { user, platform } = context.subject
   context.tenant = context.world.state.tenants.find(({ id }) => id === user.tenantId)!
-  if (platform === 'web' && context.clientStrength === '0') throw new EntraError(7000218)
+  requireFittingCredential(platform, context.clientStrength)
+}
+
+/** A code for a web server wants its credential, one for an installed app must come without. */
+function requireFittingCredential (platform: Platform, strength: ClientStrength): void {
+  if (platform === 'web' && strength === '0') throw new EntraError(7000218)
+  if (platform === 'publicClient' && strength !== '0') throw new EntraError(700025)
 }
 
 /** client_credentials has no user to tell the tenant by. */

@@ -12,21 +12,25 @@ export interface TestWorld {
   anotherBrowser (): Browser
 }
 
-let shared: Emulator | undefined
+/** With and without the HTTP admin API. */
+const shared = new Map<boolean, Emulator>()
 
-/** Starting costs two RSA keys: tests that need no options of their own share one emulator per file, reset each time. */
-async function shareEmulator (): Promise<Emulator> {
-  if (shared === undefined) {
-    shared = await startEmulator()
-    const { close } = shared
-    tap.teardown(() => close())
+/** Starting costs two RSA keys: tests that need no config of their own share one emulator per file, reset each time. */
+async function shareEmulator (admin: boolean): Promise<Emulator> {
+  const entra = shared.get(admin) ?? await startEmulator({ admin })
+  if (!shared.has(admin)) {
+    shared.set(admin, entra)
+    tap.teardown(() => entra.close())
   }
-  shared.admin.reset()
-  return shared
+  entra.admin.reset()
+  return entra
 }
 
-export async function startWorld (t: Test, options?: EmulatorOptions): Promise<TestWorld> {
-  const entra = options === undefined ? await shareEmulator() : await startEmulator(options)
+/** With any option besides `admin`, the emulator is the test's own. */
+export async function startWorld (t: Test, options: EmulatorOptions = {}): Promise<TestWorld> {
+  const { admin = false, ...own } = options
+  const isShared = Object.keys(own).length === 0
+  const entra = isShared ? await shareEmulator(admin) : await startEmulator(options)
   const network = createNetwork(entra)
   const browsers: Browser[] = []
   const anotherBrowser = () => {
@@ -37,7 +41,7 @@ export async function startWorld (t: Test, options?: EmulatorOptions): Promise<T
   t.teardown(async () => {
     await Promise.all(browsers.map((browser) => browser.close()))
     await network.close()
-    if (options !== undefined) await entra.close()
+    if (!isShared) await entra.close()
   })
   return { entra, browser: anotherBrowser(), anotherBrowser, msal: (msalOptions) => createMsal(entra, network, msalOptions) }
 }
