@@ -44,7 +44,8 @@ t.test('way C: a Microsoft authority over a network that is a function, with pro
     asked.push(new URL(url).host)
     const { pathname, search } = new URL(url)
     const { headers = {}, body } = options
-    const answer = await entra.inject({ method, url: pathname + search, headers, ...(body === undefined ? {} : { payload: body }) })
+    const payload = body === undefined ? {} : { payload: body }
+    const answer = await entra.inject({ method, url: pathname + search, headers, ...payload })
     return { status: answer.statusCode, headers: {}, body: answer.json() as never }
   }
   const networkClient: INetworkModule = {
