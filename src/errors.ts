@@ -53,6 +53,15 @@ export class SignInRequired extends errors.SG_SIGN_IN_REQUIRED {
   }
 }
 
+/**
+ * What the next sign-in has to bring, if an error says that one would help. Coded errors are instances of each other by
+ * their code alone, so this looks at what they carry.
+ */
+export function signInNeedOf (error: unknown): SignInNeed | undefined {
+  if (codeOf(error) !== 'SG_SIGN_IN_REQUIRED') return undefined
+  return (error as Partial<SignInRequired>).need ?? { reason: 'sign_in_required', scopes: [] }
+}
+
 /** What the outside may know about an error. */
 export interface Problem {
   readonly code: ErrorCode

@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { errors, type SignInNeed, SignInRequired } from '../errors.ts'
+import { errors, type SignInNeed, signInNeedOf } from '../errors.ts'
 import { startSession } from '../session/session.ts'
 import type { AuthScope } from './routes.ts'
 import { readQuery, repeated } from './query.ts'
@@ -76,8 +76,9 @@ async function signIn (
 }
 
 function needOf (error: unknown): SignInNeed {
-  if (error instanceof SignInRequired) return error.need
-  throw error
+  const need = signInNeedOf(error)
+  if (need === undefined) throw error
+  return need
 }
 
 /** What an error answer of the provider means here (RFC 6749, section 4.1.2.1; OpenID Connect Core, section 3.1.2.6). */

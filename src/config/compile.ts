@@ -75,8 +75,8 @@ function compileRoute (route: Route, config: Config, scopeSetOf: (scopes: readon
     upstreamUrl: partsOf(new URL(upstream.url)),
     rewrite: route.rewrite,
     access: route.access,
-    allow: route.allow,
-    deny: route.deny,
+    allow: compileRule(route.allow),
+    deny: compileRule(route.deny),
     scopeSet: getsToken ? scopeSetOf(route.scopes ?? upstream.scopes) : -1,
     unauthenticated: route.unauthenticated,
     identityHeaders: route.identityHeaders,
@@ -86,6 +86,19 @@ function compileRoute (route: Route, config: Config, scopeSetOf: (scopes: readon
     maxBodyBytes: route.maxBodyBytes ?? config.server.limits.maxBodyBytes,
     allowEncodedSlash: route.allowEncodedSlash,
     csrf: route.csrf
+  }
+}
+
+/** Entra writes ids in lower case; a rule in capitals has to mean the same, above all one that denies. */
+function compileRule (rule: Route['allow']): Route['allow'] {
+  if (rule === undefined) return undefined
+  const lower = (ids: readonly string[]) => ids.map(id => /^[0-9a-f-]{36}(?:\/[0-9a-f-]{36})?$/i.test(id) ? id.toLowerCase() : id)
+  const { tenants, users, groups } = rule
+  return {
+    ...rule,
+    ...(tenants === undefined ? {} : { tenants: lower(tenants) }),
+    ...(users === undefined ? {} : { users: lower(users) }),
+    ...(groups === undefined ? {} : { groups: lower(groups) })
   }
 }
 

@@ -1,6 +1,5 @@
 /** This file is Microsoft Entra ID behind the four functions of provider.ts, on MSAL. */
 import { readFileSync } from 'node:fs'
-import type { AuthenticationResult } from '@azure/msal-node'
 import type { Config } from '../config/schema.ts'
 import type { ScopeSet } from '../config/scope-sets.ts'
 import { parseScope } from '../config/scopes.ts'
@@ -18,7 +17,7 @@ import { createMetadataSource } from './metadata.ts'
 import { createMsal } from './msal.ts'
 import { createProviderNetwork, type ProviderCall } from './network.ts'
 import { classify, codedError, isCoded } from './outcome.ts'
-import type { Account, CodeRedemption, IdClaims, RunningProvider, SignedIn, SignInLimits } from './provider.ts'
+import type { CodeRedemption, IdClaims, RunningProvider, SignedIn, SignInLimits } from './provider.ts'
 import { createReadyTokens } from './ready-tokens.ts'
 import { createRenewal } from './renewal.ts'
 import { createRounds } from './rounds.ts'
@@ -116,8 +115,9 @@ async function redeem (request: CodeRedemption, limits: SignInLimits, parts: Par
     return [await msal.redeem(partition, auth, { ...request, scopes }), partition.changed()] as const
   }).catch(error => { throw redemptionError(error, request) })
   const claims = await verify(result.idToken, { nonce: request.nonce })
-  const account = accountOf(result, claims)
-  if (cache === undefined) throw new errors.SG_INTERNAL({ cause: new TypeError('MSAL kept nothing of the sign-in') })
+  if (result.account === null || cache === undefined) throw new errors.SG_INTERNAL({ cause: new TypeError('MSAL kept nothing') })
+  const { homeAccountId, environment } = result.account
+  const account = { tid: claims.tid, oid: claims.oid, homeAccountId, environment }
   await broker.adopt(records.keyOf(account), { sub: claims.sub, endsAt: limits.absoluteEndsAt, cache })
   return { account, claims }
 }
@@ -146,14 +146,6 @@ function scopesOfOneResource (scopes: readonly string[]): readonly string[] {
   const parsed = scopes.map(parseScope)
   const first = parsed.find(({ resource }) => resource !== undefined)
   return parsed.filter(({ resource }) => resource === undefined || resource === first?.resource).map(({ text }) => text)
-}
-
-function accountOf ({ account }: AuthenticationResult, { tid, oid }: IdClaims): Account {
-  // MSAL reads the same claims without verifying them: they must be those that were verified.
-  if (account === null || account.tenantId !== tid || account.localAccountId !== oid) {
-    throw new errors.SG_SIGN_IN_REFUSED({ cause: new TypeError('the account is not the verified one') })
-  }
-  return { tid, oid, homeAccountId: account.homeAccountId, environment: account.environment }
 }
 
 function redemptionError (error: unknown, { scopes, claims }: CodeRedemption): Error {

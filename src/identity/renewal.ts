@@ -58,7 +58,7 @@ export function createRenewal ({ msal, credentials, verify, now, random }: Renew
 
   /** A renewal must not change who the user is (OpenID Connect Core 1.0, section 12.2). */
   async function checkIdentity (result: AuthenticationResult, record: AccountRecord, account: Account): Promise<void> {
-    if (result.accessToken === '' || !isAccount(result, account)) throw untrusted('the token is empty or another account\'s')
+    if (result.accessToken === '') throw untrusted('the token is empty')
     const claims = await verify(result.idToken).catch(cause => { throw new StsError('sts_bad_response', { cause }) })
     if (claims.tid !== account.tid || claims.oid !== account.oid || claims.sub !== record.sub) {
       throw untrusted('the renewed ID token is another user\'s')
@@ -75,8 +75,8 @@ export function createRenewal ({ msal, credentials, verify, now, random }: Renew
         const partition = createPartition(record.cache)
         return [await msal.refresh(partition, auth, request), partition] as const
       })
-      if (!hasScopes(result, request.scopes)) return undefined
       await checkIdentity(result, record, request.account)
+      if (!hasScopes(result, request.scopes)) return undefined
       const token = tokenOf(result, 'refresh')
       if (token === undefined) throw untrusted('the token has expired already')
       return { token, cache: partition.changed() }
@@ -88,16 +88,13 @@ function untrusted (reason: string): StsError {
   return new StsError('sts_bad_response', { cause: new TypeError(reason) })
 }
 
-function isFor (result: AuthenticationResult, { account, scopes }: TokenRequest): boolean {
-  return result.accessToken !== '' && isAccount(result, account) && hasScopes(result, scopes)
-}
-
-function isAccount ({ account }: AuthenticationResult, { tid, oid }: Account): boolean {
-  return account !== null && account.tenantId === tid && account.localAccountId === oid
+function isFor ({ accessToken, account, scopes }: AuthenticationResult, request: TokenRequest): boolean {
+  const { tid, oid } = request.account
+  return accessToken !== '' && account?.tenantId === tid && account.localAccountId === oid && hasScopes({ scopes }, request.scopes)
 }
 
 /** Entra answers with all scopes that were consented to, in the form they were asked for. */
-function hasScopes ({ scopes }: AuthenticationResult, wanted: readonly string[]): boolean {
+function hasScopes ({ scopes }: Pick<AuthenticationResult, 'scopes'>, wanted: readonly string[]): boolean {
   const given = new Set(scopes.map(scope => parseScope(scope).key))
   return wanted.every(scope => given.has(parseScope(scope).key))
 }

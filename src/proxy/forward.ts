@@ -111,6 +111,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     const before = this.#state
     this.#over()
     if (before === 'waiting') {
+      // Whoever sends more than is taken is not asked for another request, even if it fitted into what was read already.
+      if (isOwn(error)) this.#client.shouldKeepAlive = false
       this.#reply.send(isOwn(error) ? error : upstreamFailure(error))
     } else if (before === 'answering') {
       // The status is out: cutting the connection is the only way to say that the rest is missing.

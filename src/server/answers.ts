@@ -8,7 +8,7 @@ import { problemPage } from '../auth/pages/problem.ts'
 import { styleSource } from '../auth/pages/template.ts'
 import { parseReturnUrl } from '../auth/return-url.ts'
 import { closeIfUnread } from '../proxy/request-body.ts'
-import { type ErrorCode, type Problem, problemOf, SignInRequired } from '../errors.ts'
+import { type ErrorCode, type Problem, problemOf, type SignInNeed, signInNeedOf } from '../errors.ts'
 
 export interface AnswerDeps {
   readonly needs: SignInNeeds
@@ -22,16 +22,31 @@ export interface AnswerDeps {
 /** Fastify's error handler: refusals are answered, faults are answered without their cause and logged with it. */
 export function errorHandler (deps: AnswerDeps) {
   return async function answerError (error: Error, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const problem = problemOf(error)
-    logProblem(request, problem, error)
-    reply.header('scopegate-error', problem.code)
-    if ('retryAfterMs' in error && typeof error.retryAfterMs === 'number') reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000))
-    if (error instanceof SignInRequired) return await answerSignInRequired(deps, request, reply, problem, error)
-    const loginUrl = restartable.has(problem.code) ? '/.auth/login' : undefined
-    return isNavigation(request)
-      ? sendPage(reply, problem, request, loginUrl)
-      : sendProblem(reply, problem, request, loginUrl === undefined ? {} : { loginUrl })
+    try {
+      return await answer(deps, error, request, reply)
+    } catch (failure) {
+      // Fastify would answer a failing error handler by itself, message included.
+      return sendProblem(reply, noteProblem(request, reply, failure as Error), request, {})
+    }
   }
+}
+
+async function answer (deps: AnswerDeps, error: Error, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const problem = noteProblem(request, reply, error)
+  const need = signInNeedOf(error)
+  if (need !== undefined) return await answerSignInRequired(deps, request, reply, problem, need)
+  const loginUrl = restartable.has(problem.code) ? '/.auth/login' : undefined
+  return isNavigation(request)
+    ? sendPage(reply, problem, request, loginUrl)
+    : sendProblem(reply, problem, request, loginUrl === undefined ? {} : { loginUrl })
+}
+
+function noteProblem (request: FastifyRequest, reply: FastifyReply, error: Error): Problem {
+  const problem = problemOf(error)
+  logProblem(request, problem, error)
+  reply.header('scopegate-error', problem.code)
+  if ('retryAfterMs' in error && typeof error.retryAfterMs === 'number') reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000))
+  return problem
 }
 
 /** Sign-ins that went wrong and may go right from the start. */
@@ -54,9 +69,8 @@ function causeOf (error: Error): string | undefined {
 }
 
 async function answerSignInRequired (
-  deps: AnswerDeps, request: FastifyRequest, reply: FastifyReply, problem: Problem, error: SignInRequired
+  deps: AnswerDeps, request: FastifyRequest, reply: FastifyReply, problem: Problem, need: SignInNeed
 ): Promise<FastifyReply> {
-  const { need } = error
   const wantsRedirect = isRedirected(deps.unauthenticated(request), request)
   const loginUrl = await deps.needs.loginUrl(need, returnUrlOf(deps, request, wantsRedirect), request.live?.key)
   if (wantsRedirect) return reply.redirect(loginUrl, 302)
@@ -65,6 +79,7 @@ async function answerSignInRequired (
 }
 
 function isRedirected (setting: 'auto' | 'redirect' | '401', request: FastifyRequest): boolean {
+  if (request.headers.authorization !== undefined) return false
   return setting === 'auto' ? isNavigation(request) : setting === 'redirect'
 }
 

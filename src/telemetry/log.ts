@@ -14,20 +14,43 @@ export function createLog (level: string, destination?: DestinationStream): Logg
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
-    serializers: { err: describeError, req: () => undefined, res: () => undefined }
+    serializers: { err: (error: unknown) => describeError(error), req: () => undefined, res: () => undefined },
+    hooks: { logMethod: withoutMessage }
   }
   return destination === undefined ? pino(options) : pino(options, destination)
 }
 
+/** pino takes the message of a logged error for the text of the line when there is no other. */
+function withoutMessage (this: Logger, args: unknown[], log: (...args: unknown[]) => void): void {
+  const [first, text] = args
+  const error = first instanceof Error ? first : (first as { err?: unknown } | undefined)?.err
+  if (error instanceof Error && text === undefined) log.apply(this, [{ ...(first instanceof Error ? {} : first as object), err: error }, 'error'])
+  else log.apply(this, args)
+}
+
+const maxCauses = 5
+
 /** An error's names, codes and stacks down its causes; not its message, which may quote what somebody sent. */
-function describeError (error: unknown): unknown {
+function describeError (error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { type: typeof error }
-  return {
-    type: error.name,
-    code: 'code' in error ? String(error.code) : undefined,
-    stack: error.stack?.split('\n').filter(line => /^\s+at /.test(line)).slice(0, 10),
-    cause: error.cause === undefined ? undefined : describeError(error.cause)
+  try {
+    return {
+      type: error.name,
+      code: 'code' in error ? String(error.code) : undefined,
+      stack: placesOf(error),
+      cause: error.cause === undefined || depth === maxCauses ? undefined : describeError(error.cause, depth + 1)
+    }
+  } catch {
+    // Anything can be thrown; the log must not break on it.
+    return { type: 'unreadable' }
   }
+}
+
+/** The places in the code, without the message that a stack begins with, whatever its lines look like. */
+function placesOf ({ stack, message }: Error): string[] | undefined {
+  if (typeof stack !== 'string') return undefined
+  const at = stack.indexOf(message)
+  return stack.slice(at < 0 ? 0 : at + message.length).split('\n').filter(line => /^\s+at .*:\d+:\d+\)?$/.test(line)).slice(0, 10)
 }
 
 /** An onResponse hook: the one line of a request. */

@@ -35,6 +35,7 @@ export interface GatewayParts {
   readonly server?: Record<string, unknown>
   readonly entra?: Record<string, unknown>
   readonly session?: Record<string, unknown>
+  readonly keys?: readonly unknown[]
 }
 
 /** Starts an emulator that ends with the test. */
@@ -61,7 +62,7 @@ export async function startGateway (t: Test, parts: GatewayParts): Promise<TestG
   return { url: `http://localhost:${port}`, port, clock, logged: () => logged }
 }
 
-function configOf ({ emulator, upstreams, routes, server, entra, session }: GatewayParts, port: number): object {
+function configOf ({ emulator, upstreams, routes, server, entra, session, keys }: GatewayParts, port: number): object {
   return {
     version: 1,
     server: { host: '127.0.0.1', port, publicUrl: `http://localhost:${port}`, ...server },
@@ -74,6 +75,7 @@ function configOf ({ emulator, upstreams, routes, server, entra, session }: Gate
       ...entra
     },
     ...(session === undefined ? {} : { session }),
+    ...(keys === undefined ? {} : { keys }),
     upstreams,
     routes
   }

@@ -31,3 +31,15 @@ export async function eventually (holds: () => boolean, withinMs: number): Promi
   }
   return true
 }
+
+/**
+ * Goes through a sign-in up to the provider's redirect back, and stops before it.
+ * @returns the callback's address, with code and state
+ */
+export async function reachCallback (
+  browser: Browser, url: string, { user = 'alice@contoso.example', at = '/' }: { user?: string, at?: string } = {}
+): Promise<URL> {
+  const login = await browser.visit(`${url}/.auth/login?${new URLSearchParams({ post_login_redirect_uri: at })}`)
+  const answer = await browser.visit(`${login.location()}&${new URLSearchParams({ autologin: user, autoconsent: '1' })}`)
+  return new URL(answer.location())
+}
