@@ -2,6 +2,7 @@
  * C10.1-C10.4, M1, M3, M6: what an upstream does wrong becomes a coded answer, or a visible break once its header section is
  * out. It never becomes a whole-looking answer, another user's answer, or a second unsafe request.
  */
+import type { Socket } from 'node:net'
 import t from 'tap'
 import { freePort, startGateway } from '../support/gateway.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw.ts'
@@ -9,25 +10,24 @@ import { startRawUpstream } from '../support/raw-upstream.ts'
 import { startUpstream } from '../support/upstream.ts'
 
 const healthy = await startUpstream(t)
-const bad = await startRawUpstream(t, (socket, head) => {
-  const [, kind] = /^[A-Z]+ \/bad\/([a-z-]+)/.exec(head) ?? []
-  switch (kind) {
-    case 'silent': return
-    case 'drop': return void socket.destroy()
-    case 'reset': return void socket.resetAndDestroy()
-    case 'half-head': return void socket.end('HTTP/1.1 200 OK\r\nContent-')
-    case 'short-body': return void socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf')
-    case 'reset-body': return void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf', () => setTimeout(() => socket.resetAndDestroy(), 50))
-    case 'short-chunks': return void socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n')
-    case 'bad-chunks': return void socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzzz\r\n')
-    case 'paused-body': return void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf')
-    case 'until-close': return void socket.end('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nwhole')
-    case 'giant-field': return void socket.write(`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(100 * 1024)}\r\nContent-Length: 0\r\n\r\n`)
-    case 'many-cookies': return void socket.write(`HTTP/1.1 200 OK\r\n${'Set-Cookie: a=b\r\n'.repeat(5000)}Content-Length: 0\r\n\r\n`)
-    case 'early': return void socket.write('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno')
-    default: return void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
-  }
-})
+const ok = 'HTTP/1.1 200 OK\r\n'
+const scripts: Record<string, (socket: Socket) => void> = {
+  silent: () => {},
+  drop: socket => { socket.destroy() },
+  reset: socket => { socket.resetAndDestroy() },
+  'half-head': socket => { socket.end(`${ok}Content-`) },
+  'short-body': socket => { socket.end(`${ok}Content-Length: 100\r\n\r\nhalf`) },
+  'reset-body': socket => { socket.write(`${ok}Content-Length: 100\r\n\r\nhalf`, () => { setTimeout(() => { socket.resetAndDestroy() }, 50) }) },
+  'short-chunks': socket => { socket.end(`${ok}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n`) },
+  'bad-chunks': socket => { socket.write(`${ok}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzzz\r\n`) },
+  'paused-body': socket => { socket.write(`${ok}Content-Length: 100\r\n\r\nhalf`) },
+  'until-close': socket => { socket.end(`${ok}Content-Type: text/plain\r\n\r\nwhole`) },
+  'giant-field': socket => { socket.write(`${ok}X: ${'x'.repeat(100 * 1024)}\r\nContent-Length: 0\r\n\r\n`) },
+  'many-cookies': socket => { socket.write(`${ok}${'Set-Cookie: a=b\r\n'.repeat(5000)}Content-Length: 0\r\n\r\n`) },
+  early: socket => { socket.write('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno') },
+  fine: socket => { socket.write(`${ok}Content-Length: 2\r\n\r\nok`) }
+}
+const bad = await startRawUpstream(t, (socket, head) => { scripts[/^[A-Z]+ \/bad\/([a-z-]+)/.exec(head)![1]!]!(socket) })
 const closed = await freePort()
 const gateway = await startGateway(t, {
   upstreams: {
