@@ -1,6 +1,6 @@
 /** Learning the provider's endpoints. */
 import t from 'tap'
-import { parseMetadata } from '../../src/identity/metadata.ts'
+import { createMetadataSource, parseMetadata } from '../../src/identity/metadata.ts'
 import { fails } from './support/fails.ts'
 import { createGateway } from './support/gateway.ts'
 import { metadataOf, startProvider, tenant } from './support/provider.ts'
@@ -52,6 +52,38 @@ t.test('the gateway starts while the provider is away, and is ready when it is b
   await provider.ready
   t.ok(provider.isReady())
   t.match(await provider.signInUrl(request), /^https:/)
+})
+
+t.test('it is fetched again, and an issuer that has changed is not taken', async t => {
+  const issuers = [tenant, tenant, otherTenant].map(tid => `${instance}${tid}/v2.0`)
+  const documents = issuers.map((issuer, n) => ({ ...document, issuer, jwks_uri: `${instance}${n}` }))
+  let fetches = 0
+  const warnings: { err: Error }[] = []
+  const log = { info () {}, warn (fields: object) { warnings.push(fields as { err: Error }) }, error () {} }
+  const network = { getDocument: async () => documents[Math.min(fetches++, 2)]! }
+  const source = createMetadataSource({
+    instance, tenantId: 'contoso.example', network, log, random: () => 0, onLearned: async () => {}, refreshMs: 20
+  })
+  t.teardown(source.close)
+  await source.ready
+  t.equal(source.current().jwksUri, `${instance}0`)
+  while (warnings.length === 0) await new Promise(resolve => setTimeout(resolve, 5))
+  t.equal(source.current().jwksUri, `${instance}1`)
+  t.match(warnings[0], { err: { message: /issuer has changed/ } })
+})
+
+t.test('what cannot be fetched is tried again after a second, two, four', async t => {
+  const at: number[] = []
+  const log = { info () {}, warn () {}, error () {} }
+  const network = { getDocument: async () => { at.push(performance.now()); throw new Error('down') } }
+  const source = createMetadataSource({
+    instance, tenantId: tenant, network, log, random: () => 0, onLearned: async () => {}
+  })
+  while (at.length < 3) await new Promise(resolve => setTimeout(resolve, 50))
+  source.close()
+  t.ok(at[1]! - at[0]! > 850 && at[2]! - at[1]! > 1750)
+  await new Promise(resolve => setTimeout(resolve, 50))
+  t.throws(() => source.current(), { code: 'SG_PROVIDER_UNAVAILABLE' } as never)
 })
 
 t.test('without signing keys nobody is ready', async t => {

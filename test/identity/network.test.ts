@@ -131,9 +131,9 @@ t.test('N5, N6, N7: what is neither a bearer token nor an OAuth error is a bad r
 t.test('N6: an OAuth error goes to MSAL, without the Retry-After that would arm its throttle', async t => {
   const bench = await createBench(t)
   answering(bench, { status: 400, body: { error: 'invalid_grant' }, headers: { 'retry-after': '60', 'x-a': 'b' } })
-  const answer = await bench.post() as { headers: object }
+  const answer = await bench.post() as { headers: Record<string, string> }
   t.match(answer, { status: 400, body: { error: 'invalid_grant' }, headers: { 'x-a': 'b' } })
-  t.notHas(answer.headers, { 'retry-after': String })
+  t.equal(answer.headers['retry-after'], undefined)
   t.match(bench.calls, [{ outcome: 'refused' }])
 })
 
@@ -167,16 +167,18 @@ t.test('N9: a token request that was sent is not sent again', async t => {
 })
 
 t.test('N9: a refresh is tried again when the connection did not come about, a code is not', async t => {
-  const { origin, ca, close } = await startProvider(t)
-  await close()
-  const network = createProviderNetwork({ origin, ca, now: Date.now })
-  t.teardown(network.close)
-  // The provider comes back before the retry, after 100 ms.
-  const post = (body: string) => network.module.sendPostRequestAsync(`${origin}/x/oauth2/v2.0/token`, { body })
-  await fails(t, post(codeBody), { errorCode: 'sts_network' })
-  const refresh = post(refreshBody)
-  setTimeout(() => startProvider(t, Number(new URL(origin).port)), 30)
-  t.match(await refresh, { status: 200 })
+  /** Posts while the provider is away; it comes back before the retry, after 100 ms. */
+  const postEarly = async (body: string): Promise<unknown> => {
+    const { origin, ca, close } = await startProvider(t)
+    await close()
+    const network = createProviderNetwork({ origin, ca, now: Date.now })
+    t.teardown(network.close)
+    const post = network.module.sendPostRequestAsync(`${origin}/x/oauth2/v2.0/token`, { body })
+    setTimeout(() => startProvider(t, Number(new URL(origin).port)), 30)
+    return post
+  }
+  t.match(await postEarly(refreshBody), { status: 200 })
+  await fails(t, postEarly(codeBody), { errorCode: 'sts_network' })
 })
 
 t.test('N10: a host that does not answer is left alone, and tried by one call after the pause', async t => {

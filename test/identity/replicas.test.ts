@@ -5,7 +5,7 @@ import { createMemoryStore } from '../../src/store/memory.ts'
 import { createClock, type Clock } from './support/clock.ts'
 import { fails } from './support/fails.ts'
 import { createGateway, graph, keyRing, orders, tokenOf, type Gateway } from './support/gateway.ts'
-import { alice, client, startProvider, tenant, tokens, type ScriptedProvider } from './support/provider.ts'
+import { alice, bob, client, startProvider, tenant, tokens, type ScriptedProvider } from './support/provider.ts'
 
 interface Bench {
   readonly entra: ScriptedProvider
@@ -136,6 +136,16 @@ t.test('a store that is down is a fault; ready tokens go on', async t => {
   store.read = async () => { throw Object.assign(new Error('down'), { code: 'SG_STORE_UNAVAILABLE' }) }
   await fails(t, one.provider.acquire(holder, graph), { code: 'SG_STORE_UNAVAILABLE' })
   t.match(one.provider.acquire(holder, orders), { bearer })
+})
+
+t.test('tokens under another user\'s name are not handed out, whatever the account says of itself', async t => {
+  const { entra, store, replicas: [one] } = await createBench(t)
+  const { account } = await one.signIn()
+  const bobsKey = `tc:{${keyRing.mac('account-key', `${client}|${tenant}|${bob}`)}}`
+  await store.replace(bobsKey, (await store.get(recordKey))!, 60_000)
+  const bobs = one.holder({ ...account, oid: bob })
+  await fails(t, one.provider.acquire(bobs, orders), { code: 'SG_PROVIDER_UNAVAILABLE' })
+  t.equal(entra.calls.length, 2, 'the cached one is not it, and the renewed one is not either')
 })
 
 t.test('what is not a record is none', async t => {

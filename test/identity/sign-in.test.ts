@@ -208,6 +208,19 @@ t.test('several tenants: a user of a listed one is let in and renewed at their o
   t.match(entra.calls[1]!.url, new RegExp(`^/${tenant}/oauth2`))
 })
 
+t.test('a tenant may be configured by its domain', async t => {
+  const { provider, signIn } = await createBench(t, { entra: { tenantId: 'Contoso.example' } })
+  const holder = await signIn()
+  t.equal(holder.account.tid, tenant)
+  t.match(await provider.acquire(holder, graph), { source: 'refresh' })
+})
+
+t.test('a tenant configured by its domain lets no other one in', async t => {
+  const { provider, entra } = await createBench(t, { entra: { tenantId: 'contoso.example' } })
+  entra.idClaims = { tid: bob, iss: `${entra.origin}/${bob}/v2.0` }
+  await fails(t, provider.redeem(redemption(), limits()), { code: 'SG_SIGN_IN_REFUSED', cause: { message: /tenant/ } })
+})
+
 t.test('several tenants: a user of another one is refused', async t => {
   const { provider } = await createBench(t, { entra: { tenantId: 'organizations', allowedTenants: [bob] } })
   await fails(t, provider.redeem(redemption(), limits()), { code: 'SG_SIGN_IN_REFUSED', cause: { message: /tenant/ } })

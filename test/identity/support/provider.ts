@@ -121,8 +121,9 @@ function documents ({ origin, key }: ScriptedProvider, path: string): Reply {
   return { body: metadataOf(origin, name) }
 }
 
+/** @param name - tenant or alias; a domain is answered with its tenant's GUID in all addresses, as Entra does */
 export function metadataOf (origin: string, name: string): Record<string, unknown> {
-  const base = `${origin}/${name}`
+  const base = `${origin}/${name.includes('.') ? tenant : name}`
   return {
     issuer: `${origin}/${name === 'organizations' ? '{tenantid}' : tenant}/v2.0`,
     authorization_endpoint: `${base}/oauth2/v2.0/authorize`,
