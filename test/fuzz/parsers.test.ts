@@ -108,14 +108,17 @@ const keys = createKeyRing([{ id: 'k1', secret: randomBytes(32) }], 'gw')
 t.test('a session cookie of nobody is nobody\'s', async () => {
   const ids = createSessionIds(keys)
   const good = ids.sign(ids.generate())
-  const near = fc.tuple(fc.nat(good.length), fc.nat(3), fc.string({ maxLength: 3 })).map(([at, cut, more]) => good.slice(0, at) + more + good.slice(at + cut))
+  const near = fc.tuple(fc.nat(good.length), fc.nat(3), fc.string({ maxLength: 3 }))
+    .map(([at, cut, more]) => good.slice(0, at) + more + good.slice(at + cut))
   fc.assert(fc.property(fc.oneof(near, text), value => value === good || ids.unsign(value) === undefined), bounded)
 })
 
 t.test('a seal of nobody stays shut', async () => {
   const sealer = createSealer(keys, Date.now)
   const good = await sealer.seal('transaction', { a: 1 }, 1e6)
-  const header = fc.oneof(fc.json(), fc.constantFrom('{"alg":"dir","enc":"A256GCM","kid":"k1"}', '{"alg":"PBES2-HS256+A128KW","enc":"A256GCM","kid":"k1","p2c":2147483647}'))
+  const header = fc.oneof(fc.json(), fc.constantFrom(
+    '{"alg":"dir","enc":"A256GCM","kid":"k1"}', '{"alg":"PBES2-HS256+A128KW","enc":"A256GCM","kid":"k1","p2c":2147483647}'
+  ))
   const encoded = (value: string): string => Buffer.from(value).toString('base64url')
   const part = fc.base64String()
   const made = fc.tuple(header, part, part, part, part).map(([head, ...parts]) => [encoded(head), ...parts].join('.'))

@@ -30,7 +30,8 @@ t.test('use moves the idle end, at most once a minute and never beyond the absol
   const touched = touchedSession(session, now + minute, limits)
   t.same(touched, { ...session, idleEndsAt: session.idleEndsAt + minute })
   t.notOk(isDueForTouch(touched, now + minute, limits))
-  const late = touchedSession({ ...session, idleEndsAt: session.absoluteEndsAt - minute }, session.absoluteEndsAt - 2 * minute, limits)
+  const nearlyOver = { ...session, idleEndsAt: session.absoluteEndsAt - minute }
+  const late = touchedSession(nearlyOver, session.absoluteEndsAt - 2 * minute, limits)
   t.equal(late.idleEndsAt, session.absoluteEndsAt)
   t.notOk(isDueForTouch(late, session.absoluteEndsAt - 1, limits), 'nothing is left to move')
 })
