@@ -53,6 +53,7 @@ const answers: Record<string, Own> = {
   'a foreign host': { request: { target: '/', host: 'evil.example' }, status: 421, code: 'SG_TARGET_INVALID' },
   TRACE: { request: { method: 'TRACE', target: '/' }, status: 405, code: 'SG_TARGET_INVALID' },
   'too many fields': { request: { fields: Array.from({ length: 120 }, (_, i) => [`X${i}`, ''] as const) }, status: 431, code: 'SG_TARGET_INVALID' },
+  'an unknown expectation': { request: { target: '/public/x', fields: [['Expect', 'coffee']] }, status: 417, code: 'SG_TARGET_INVALID' },
   'a long target': { request: { target: `/${'a'.repeat(9000)}` }, status: 414, code: 'SG_TARGET_INVALID' },
   'fields that are too large': { request: { fields: [['X', 'x'.repeat(20_000)]] }, status: 431, code: 'SG_TARGET_INVALID' },
   'what the parser cannot read': { request: { method: 'get' }, status: 400, code: 'SG_TARGET_INVALID' },

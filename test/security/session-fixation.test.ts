@@ -166,9 +166,18 @@ t.test('S7 what was sealed for one purpose is nothing for another', async t => {
   for (const name of ['claims', 'scope']) t.equal(asked[0]!.get(name), asked[1]!.get(name), `it is not taken for a need of other ${name} either`)
 })
 
-t.test('C4.5 a cookie of another deployment is nobody\'s', async t => {
-  const other = await startGateway(t, parts)
-  const { cookie } = await signIn(t, { url: other.url, entra, at: '/public/x' })
-  t.ok(await isSession(cookie, other.port))
-  t.notOk(await isSession(cookie, port))
+t.test('C4.5 what another deployment made with the same key is nothing here', async t => {
+  const keys = [{ id: 'shared', key: randomBytes(32).toString('base64url') }]
+  const [here, there] = [await startGateway(t, { ...parts, keys }), await startGateway(t, { ...parts, keys })]
+  const { browser, cookie } = await signIn(t, { url: there.url, entra, at: '/public/x' })
+  t.ok(await isSession(cookie, there.port))
+  t.notOk(await isSession(cookie, here.port), 'a session')
+  // A pending sign-in is all in its cookie: no store could tell the two apart.
+  const { pathname, search } = await reachCallback(browser, there.url)
+  const [name, value] = [...browser.cookies(there.url)].find(([one]) => one.startsWith('scopegate.t.'))!
+  const calls = entra.requests().length
+  const refused = await exchange(t, here.port, { target: pathname + search, cookie: `${name}=${value}` })
+  t.equal(refused.header('scopegate-error'), 'SG_SIGN_IN_MISMATCH', 'a pending sign-in')
+  t.equal(entra.requests().length, calls)
+  t.equal((await exchange(t, there.port, { target: pathname + search, cookie: `${name}=${value}` })).status, 303, 'which is good where it was made')
 })
