@@ -5,10 +5,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { SignInNeeds } from '../auth/need.ts'
 import { problemPage } from '../auth/pages/problem.ts'
-import { styleSource } from '../auth/pages/template.ts'
 import { parseReturnUrl } from '../auth/return-url.ts'
 import { closeIfUnread } from '../proxy/request-body.ts'
 import { type ErrorCode, type Problem, problemOf, type SignInNeed, signInNeedOf } from '../errors.ts'
+import { ownFields } from './own-fields.ts'
 
 export interface AnswerDeps {
   readonly needs: SignInNeeds
@@ -131,18 +131,13 @@ function sendPage (reply: FastifyReply, problem: Problem, request: FastifyReques
  * not pass here: they are written to the socket directly.
  */
 export function ownAnswerHeaders ({ providerOrigin }: Pick<AnswerDeps, 'providerOrigin'>) {
-  const policy = `default-src 'none'; style-src ${styleSource}; frame-ancestors 'none'; base-uri 'none'; form-action 'self' ${providerOrigin}`
+  // A sign-out that another site asked for is confirmed by a form, and then goes on to the provider.
+  const fields = ownFields(providerOrigin)
   type Done<T> = (error: null, payload: T) => void
   return function markOwnAnswer<T> (request: FastifyRequest, reply: FastifyReply, payload: T, done: Done<T>): void {
     closeIfUnread(request.raw, reply.raw)
     if (!reply.hasHeader('scopegate-error')) reply.header('scopegate', '1')
-    reply.headers({
-      'cache-control': 'no-store',
-      'referrer-policy': 'no-referrer',
-      'x-content-type-options': 'nosniff',
-      'content-security-policy': policy,
-      vary: 'Cookie, Sec-Fetch-Site, Origin'
-    })
+    reply.headers(fields)
     done(null, payload)
   }
 }

@@ -9,6 +9,7 @@ import { METHODS } from '../config/schema-routes.ts'
 import { parseTarget, type RefusedTarget, type Target } from '../proxy/target.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { readFields } from './fields.ts'
+import { ownFields } from './own-fields.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -23,6 +24,7 @@ const keepAliveMs = 72_000
 const requestsPerSocket = 1000
 const methods: ReadonlySet<string> = new Set(METHODS)
 const connectionsCheckMs = 5000
+const idleCheckMs = 100
 
 export interface ListenerDeps {
   /** Whether a host name, without port and in lower case, is one that this gateway answers for. */
@@ -98,14 +100,11 @@ function hostName (host: string): string {
 
 /** Refused before any route: no page, no session, and this connection carries nothing more. */
 function refuse (response: ServerResponse, { status }: Refusal, requestId: string): void {
-  response.writeHead(status, {
-    'content-type': 'application/problem+json',
-    'cache-control': 'no-store',
-    'scopegate-error': 'SG_TARGET_INVALID',
-    connection: 'close'
-  })
+  response.writeHead(status, { ...refusalFields, connection: 'close' })
   response.end(problemText(status, requestId))
 }
+
+const refusalFields = { ...ownFields(), 'content-type': 'application/problem+json', 'scopegate-error': 'SG_TARGET_INVALID' }
 
 function problemText (status: number, requestId: string): string {
   const title = 'The request target or its headers are not acceptable'
@@ -120,8 +119,9 @@ function answerBrokenRequest (error: Error & { code?: string }, socket: Socket):
   }
   const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
   const body = problemText(status, randomUUID())
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n` +
-    `scopegate-error: SG_TARGET_INVALID\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
+  const fields = { ...refusalFields, 'content-length': String(Buffer.byteLength(body)), connection: 'close' }
+  const head = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${body}`)
 }
 
 async function listen (server: Server, { host, port }: Config['server']): Promise<AddressInfo> {
@@ -135,11 +135,11 @@ async function listen (server: Server, { host, port }: Config['server']): Promis
   return server.address() as AddressInfo
 }
 
+/** A connection that was busy at the signal is kept alive after its answer, so idle ones are closed again and again. */
 async function close (server: Server, drainMs: number): Promise<void> {
+  const idle = setInterval(() => { server.closeIdleConnections() }, idleCheckMs)
   const cut = setTimeout(() => { server.closeAllConnections() }, drainMs)
-  await new Promise<void>(resolve => {
-    server.close(() => { resolve() })
-    server.closeIdleConnections()
-  })
+  await new Promise<void>(resolve => { server.close(() => { resolve() }) })
+  clearInterval(idle)
   clearTimeout(cut)
 }
