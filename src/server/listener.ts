@@ -51,9 +51,7 @@ export function createListener (config: Config['server'], { isKnownHost, handle,
   function admit (request: IncomingMessage, response: ServerResponse): void {
     const checked = check(request, isKnownHost)
     if (checked.kind === 'refused') {
-      const requestId = randomUUID()
-      log.info({ requestId, event: 'target-refused', status: checked.status, why: checked.why }, 'a request was refused before any route')
-      refuse(response, checked, requestId)
+      turnAway(response, checked)
       return
     }
     request.target = checked
@@ -62,9 +60,17 @@ export function createListener (config: Config['server'], { isKnownHost, handle,
     handle(request, response)
   }
 
+  function turnAway (response: ServerResponse, refusal: Refusal): void {
+    const { status, why } = refusal
+    const requestId = randomUUID()
+    log.info({ requestId, event: 'target-refused', status, why }, 'a request was refused before any route')
+    refuse(response, refusal, requestId)
+  }
+
   server.on('request', admit)
   // The interim answer is given when somebody is going to read the body, not before.
   server.on('checkContinue', admit)
+  server.on('checkExpectation', (_request, response) => { turnAway(response, { kind: 'refused', status: 417, why: 'an unknown expectation' }) })
   server.on('clientError', answerBrokenRequest)
 
   return { listen: async () => await listen(server, config), close: async drainMs => await close(server, drainMs) }
@@ -86,7 +92,7 @@ function check (request: IncomingMessage, isKnownHost: (host: string) => boolean
 }
 
 interface Refusal extends Omit<RefusedTarget, 'status'> {
-  readonly status: 400 | 405 | 414 | 421 | 431 | 505
+  readonly status: 400 | 405 | 414 | 417 | 421 | 431 | 505
 }
 
 /** RFC 3986, section 3.2.2: a registered name, an IPv4 address or a bracketed IPv6 address, and a port. */

@@ -93,21 +93,31 @@ export function createSessionLifecycle (options: LifecycleOptions): SessionLifec
   async function begin (request: FastifyRequest, session: UserSession): Promise<void> {
     const before = current(request)
     if (before !== undefined) reader.forget(before.key)
-    await request.session.regenerate()
-    if (before !== undefined) await byUser.remove(before.session.account, before.key)
-    request.session.set('user', session)
-    await byUser.add(session.account, ids.recordKey(request.session.sessionId), session.absoluteEndsAt - now())
-    await request.session.save()
+    try {
+      await request.session.regenerate()
+      if (before !== undefined) await leave(before)
+      await byUser.add(session.account, ids.recordKey(request.session.sessionId), session.absoluteEndsAt - now())
+      request.session.set('user', session)
+      await request.session.save()
+    } catch (error) {
+      // Otherwise the plugin saves it once more with the answer: a refused sign-in must not become a session after all.
+      ;(request as { session: unknown }).session = null
+      throw error
+    }
+  }
+
+  /** Again after the record is gone: a request in between may have read it. */
+  async function leave (before: { readonly key: string, readonly session: UserSession }): Promise<boolean> {
+    reader.forget(before.key)
+    return await byUser.remove(before.session.account, before.key)
   }
 
   async function end (request: FastifyRequest, reply: FastifyReply): Promise<EndedSession | undefined> {
     const before = current(request)
     if (before !== undefined) reader.forget(before.key)
     await request.session.destroy()
-    if (before !== undefined) reader.forget(before.key)
     reply.clearCookie(cookie.name)
-    if (before === undefined) return undefined
-    return { ...before, last: await byUser.remove(before.session.account, before.key) }
+    return before === undefined ? undefined : { ...before, last: await leave(before) }
   }
 
   return { register, current, begin, end }
