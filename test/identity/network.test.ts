@@ -174,7 +174,8 @@ t.test('N9: a refresh is tried again when the connection did not come about, a c
     const network = createProviderNetwork({ origin, ca, now: Date.now })
     t.teardown(network.close)
     const post = network.module.sendPostRequestAsync(`${origin}/x/oauth2/v2.0/token`, { body })
-    setTimeout(() => startProvider(t, Number(new URL(origin).port)), 30)
+    const back = new Promise(resolve => setTimeout(resolve, 30)).then(() => startProvider(t, Number(new URL(origin).port)))
+    await Promise.allSettled([post, back])
     return post
   }
   t.match(await postEarly(refreshBody), { status: 200 })

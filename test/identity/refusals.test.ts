@@ -192,6 +192,18 @@ for (const [name, answer] of Object.entries(strangeIdentities)) {
   })
 }
 
+t.test('a renewal does not move a user to another tenant, even to one that is let in', async t => {
+  const entra = await startProvider(t)
+  const otherTenant = bob
+  const { provider, signIn } = await createGateway(t, entra, {
+    entra: { tenantId: 'organizations', allowedTenants: [tenant, otherTenant] }
+  })
+  const holder = await signIn()
+  entra.idClaims = { tid: otherTenant, iss: `${entra.origin}/${otherTenant}/v2.0` }
+  const error = await fails(t, provider.acquire(holder, graph), { code: 'SG_PROVIDER_UNAVAILABLE' })
+  t.match(error.cause, { cause: { message: /another user/ } })
+})
+
 function plain (value: unknown): unknown {
   return JSON.parse(JSON.stringify(value))
 }
