@@ -26,7 +26,7 @@ function countResults () {
 
 /** Line coverage of src/ in per cent. */
 function coveredLines () {
-  const summary = JSON.parse(readFileSync(join(root, 'coverage', 'coverage-summary.json'), 'utf8'))
+  const summary = JSON.parse(readFileSync(join(root, '.tap', 'report', 'coverage-summary.json'), 'utf8'))
   const files = Object.entries(summary).filter(([path]) => path.startsWith(join(root, 'src/'))).map(([, { lines }]) => lines)
   const sum = key => files.reduce((total, lines) => total + lines[key], 0)
   return Math.floor(1000 * sum('covered') / sum('total')) / 10

@@ -65,7 +65,8 @@ t.test('npm scripts named in the documents exist', async t => {
 
 t.test('links to files of the project lead somewhere', async t => {
   for (const path of pages) {
-    const targets = [...read(path).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, target]) => target!)
+    const prose = read(path).replace(/`[^`\n]+`/g, '')
+    const targets = [...prose.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, target]) => target!)
     t.same(targets.filter(target => !existsSync(join(root, dirname(path), target))), [], path)
   }
 })

@@ -1,4 +1,4 @@
-/** This file checks what a request without a session meets: a redirect for a person, an answer for a script, and never the upstream. */
+/** This file checks what a request without a session meets: a redirect, an answer for a script, and never the upstream. */
 import t from 'tap'
 import { createBrowser } from '../support/browser.ts'
 import { startEntra, startGateway } from '../support/gateway.ts'

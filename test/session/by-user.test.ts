@@ -1,7 +1,6 @@
 /** This file checks that an account's tokens can go with its last session: not before, and not never. */
 import t from 'tap'
 import { createSessionsByUser } from '../../src/session/by-user.ts'
-import { createKeyRing } from '../../src/store/key-ring.ts'
 import { account, sessionWorld } from './support.ts'
 
 const hour = 3_600_000
@@ -63,15 +62,4 @@ t.test('ending a session that the index does not know leaves the others', async 
 t.test('a store that fails is not taken for an account without sessions', async t => {
   const { store, keys } = sessionWorld(t, { members: async () => { throw new Error('down') } })
   await t.rejects(createSessionsByUser(store, keys).remove(account, 's:a'))
-})
-
-t.test('sessions from before a key rotation still count', async t => {
-  const { store, signIn } = sessionWorld(t)
-  const [k1, k2] = [{ id: 'k1', secret: Buffer.alloc(32, 1) }, { id: 'k2', secret: Buffer.alloc(32, 2) }]
-  const [before, after] = [await signIn(), await signIn()]
-  await createSessionsByUser(store, createKeyRing([k1], 'gw')).add(account, before.key, hour)
-  const rotated = createSessionsByUser(store, createKeyRing([k2, k1], 'gw'))
-  await rotated.add(account, after.key, hour)
-  await store.delete(after.key)
-  t.equal(await rotated.remove(account, after.key), false, 'the older session still needs the account\'s tokens')
 })

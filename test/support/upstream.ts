@@ -31,7 +31,9 @@ function echo (_request: IncomingMessage, response: ServerResponse, seen: Seen):
 }
 
 /** Starts an upstream on a free port of loopback. Without an answer of its own it echoes. */
-export async function startUpstream (t: Test, { answer = echo, tls }: { answer?: Answer, tls?: ServerOptions } = {}): Promise<TestUpstream> {
+export async function startUpstream (
+  t: Test, { answer = echo, tls }: { answer?: Answer, tls?: ServerOptions } = {}
+): Promise<TestUpstream> {
   const seen: Seen[] = []
   let inFlight = 0
   const listener: RequestListener = (request, response) => {
