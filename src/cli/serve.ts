@@ -30,6 +30,7 @@ export async function serve ({ file, env, err, ended }: ServeOptions): Promise<n
   try {
     const { address, port } = await listener.listen()
     log.info({ event: 'listening', address, port, publicUrl: config.server.publicUrl }, 'listening')
+    log.flush()
   } catch (error) {
     await gateway.close()
     err.write(`cannot listen on ${config.server.host}:${config.server.port}: ${(error as NodeJS.ErrnoException).code}\n`)

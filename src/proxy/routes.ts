@@ -55,6 +55,7 @@ function registerRoute (app: FastifyInstance, scope: ProxyScope, entry: RouteEnt
       function forwardToUpstream (request: FastifyRequest, reply: FastifyReply): void {
         // Only what is proxied keeps a session alive: a page that polls and gets 401 does not.
         if (request.live !== undefined) scope.guards.reader.touch(request.live)
+        request.routeId = route.id
         forward(plan, request, reply)
       }
     ] as never

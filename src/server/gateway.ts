@@ -82,6 +82,7 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
   keepBodiesOpaque(app)
   app.decorateRequest('live', undefined)
   app.decorateRequest('bearer', undefined)
+  app.decorateRequest('routeId', undefined)
   app.addHook('onResponse', logRequest(log))
   app.addHook('onSend', ownAnswerHeaders({ providerOrigin: new URL(config.entra.instance).origin }))
   app.setErrorHandler(errorHandler({
