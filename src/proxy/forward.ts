@@ -85,10 +85,10 @@ class Exchange implements Dispatcher.DispatchHandler {
     const client = this.#client
     const headers = this.#plan.writeResponseHeaders(raw)
     closeIfUnread(this.#reply.request.raw, client)
+    writeHead(client, status, statusText, headers)
     this.#reply.hijack()
     this.#state = 'answering'
     client.on('drain', resume)
-    client.writeHead(status, statusText, headers)
     if (isBodiless(status)) this.#end()
     return true
   }
@@ -134,6 +134,16 @@ class Exchange implements Dispatcher.DispatchHandler {
   #over (): void {
     if (this.#state !== 'over') this.#plan.upstream.inFlight--
     this.#state = 'over'
+  }
+}
+
+/** Node refuses what may not stand in a header section. The upstream is at fault then, and nothing of it is answered. */
+function writeHead (client: ServerResponse, status: number, statusText: string, headers: string[]): void {
+  try {
+    client.writeHead(status, statusText, headers)
+  } catch (error) {
+    client.statusMessage = ''
+    throw error
   }
 }
 

@@ -13,8 +13,6 @@ import { ownFields } from './own-fields.ts'
 export interface AnswerDeps {
   readonly needs: SignInNeeds
   readonly publicOrigin: string
-  /** The provider's origin: a sign-out form here is redirected there, which form-action has to allow. */
-  readonly providerOrigin: string
   /** What the matched route says about requests without a session; `auto` where no route matched. */
   readonly unauthenticated: (request: FastifyRequest) => 'auto' | 'redirect' | '401'
 }
@@ -130,7 +128,7 @@ function sendPage (reply: FastifyReply, problem: Problem, request: FastifyReques
  * An onSend hook that marks the gateway's own answers and keeps them out of caches, frames and scripts. Proxied answers do
  * not pass here: they are written to the socket directly.
  */
-export function ownAnswerHeaders ({ providerOrigin }: Pick<AnswerDeps, 'providerOrigin'>) {
+export function ownAnswerHeaders ({ providerOrigin }: { readonly providerOrigin: string }) {
   // A sign-out that another site asked for is confirmed by a form, and then goes on to the provider.
   const fields = ownFields(providerOrigin)
   type Done<T> = (error: null, payload: T) => void

@@ -7,14 +7,14 @@ import { BlockList } from 'node:net'
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
 import { createSignInNeeds } from '../auth/need.ts'
 import { createRounds } from '../auth/rounds.ts'
-import { authRoutes, ownPath } from '../auth/routes.ts'
+import { authRoutes, type AuthScope, ownPath } from '../auth/routes.ts'
 import { createTransactions } from '../auth/transaction.ts'
 import { type CompiledConfig, compileConfig } from '../config/compile.ts'
 import { decodeKey } from '../config/keys.ts'
 import type { Config } from '../config/schema.ts'
 import { createEntraProvider } from '../identity/entra.ts'
 import { letterCaseRule } from '../proxy/letter-case.ts'
-import { proxyRoutes } from '../proxy/routes.ts'
+import { proxyRoutes, type ProxyScope } from '../proxy/routes.ts'
 import { createUpstreams } from '../proxy/upstreams.ts'
 import { createSessionsByUser } from '../session/by-user.ts'
 import { cookieForm, isOwnCookie } from '../session/cookie.ts'
@@ -45,87 +45,15 @@ export interface Gateway {
 }
 
 export async function buildGateway (config: Config, deps: GatewayDeps): Promise<Gateway> {
-  const { log, now } = deps
-  const compiled = compileConfig(config)
-  const publicUrl = new URL(config.server.publicUrl)
-  const limits = { idleMs: config.session.idleSeconds * 1000, absoluteMs: config.session.absoluteSeconds * 1000 }
-  const cookie = cookieForm(publicUrl, config.session.cookie.name, config.session.cookie.sameSite)
-
-  const store = createMemoryStore({ now })
-  const keys = createKeyRing(ringKeys(config), `${config.entra.clientId} ${publicUrl.origin}`)
-  const sealer = createSealer(keys, now)
-  const ids = createSessionIds(keys)
-  const byUser = createSessionsByUser(store, keys)
-  const reader = createSessionReader({
-    store, ids, cookieName: cookie.name, limits, now, onTouchFailed: err => log.warn({ err }, 'a session could not be touched')
-  })
-  const lifecycle = createSessionLifecycle({
-    store, ids, cookie, reader, byUser, publicProtocol: cookie.secure ? 'https' : 'http', now
-  })
-  const provider = createEntraProvider({
-    entra: config.entra, redirectUri: new URL('/.auth/callback', publicUrl).href, scopeSets: compiled.scopeSets, store, keys, now, log
-  })
-  const upstreams = createUpstreams(config.upstreams)
-  const routedPath = letterCaseRule(compiled.routes)
-  const needs = createSignInNeeds(sealer)
-
-  /** The grant is dead: the account's tokens are gone already, and this session is of no use any more. */
-  async function endSession (live: LiveSession): Promise<void> {
-    reader.forget(live.key)
-    await store.delete(live.key)
-    reader.forget(live.key)
-    await byUser.remove(live.account, live.key)
-    log.info({ event: 'session-ended', reason: 'grant-dead' }, 'the provider ended a session')
-  }
-
-  const app = createApp(log, compiled)
-  keepBodiesOpaque(app)
-  app.decorateRequest('live', undefined)
-  app.decorateRequest('bearer', undefined)
-  app.decorateRequest('routeId', undefined)
-  app.addHook('onResponse', logRequest(log))
-  app.addHook('onSend', ownAnswerHeaders({ providerOrigin: new URL(config.entra.instance).origin }))
-  app.setErrorHandler(errorHandler({
-    needs,
-    publicOrigin: publicUrl.origin,
-    providerOrigin: new URL(config.entra.instance).origin,
-    unauthenticated: unauthenticatedBy(compiled)
-  }))
-  app.register(async scope => await authRoutes(scope, {
-    provider,
-    lifecycle,
-    store,
-    publicUrl,
-    limits,
-    now,
-    needs,
-    cookieName: cookie.name,
-    initialScopes: config.entra.initialScopes,
-    transactions: createTransactions(sealer, cookie.name),
-    rounds: createRounds(sealer, cookie.name, now)
-  }))
-  app.register(async scope => {
-    proxyRoutes(scope, {
-      compiled,
-      upstreams,
-      guards: {
-        reader,
-        provider,
-        publicOrigin: publicUrl.origin,
-        endSession,
-        onRefusal: (route, by) => log.info({ event: 'access-refused', route: route.id, by }, 'access refused')
-      },
-      headers: {
-        publicUrl,
-        isOwnCookie: isOwnCookie(cookie),
-        identityNames: identityNames(compiled),
-        isTrustedProxy: trustedProxies(config.server.trustedProxies),
-        onPlantedCookie: route => log.warn({ event: 'cookie-planting', route: route.id }, 'an upstream tried to set a cookie of the gateway')
-      }
-    })
-  })
+  const parts = createParts(config, deps)
+  const { compiled, provider, upstreams, store } = parts
+  const app = createApp(deps.log, compiled)
+  registerAnswers(app, config, parts)
+  app.register(async scope => await authRoutes(scope, authScope(config, parts)))
+  app.register(async scope => { proxyRoutes(scope, proxyScope(config, parts)) })
   await app.ready()
 
+  const routedPath = letterCaseRule(compiled.routes)
   return {
     handle (request, response) {
       const { path, routePath, query } = request.target!
@@ -138,6 +66,88 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
       await Promise.all([upstreams.close(), provider.close(), store.close()])
     }
   }
+}
+
+/** Everything that lives as long as the gateway, each made from what stands above it. */
+function createParts (config: Config, { log, now }: GatewayDeps) {
+  const compiled = compileConfig(config)
+  const publicUrl = new URL(config.server.publicUrl)
+  const limits = { idleMs: config.session.idleSeconds * 1000, absoluteMs: config.session.absoluteSeconds * 1000 }
+  const cookie = cookieForm(publicUrl, config.session.cookie.name, config.session.cookie.sameSite)
+  const store = createMemoryStore({ now })
+  const keys = createKeyRing(ringKeys(config), `${config.entra.clientId} ${publicUrl.origin}`)
+  const sealer = createSealer(keys, now)
+  const needs = createSignInNeeds(sealer)
+  const ids = createSessionIds(keys)
+  const byUser = createSessionsByUser(store, keys)
+  const reader = createSessionReader({
+    store, ids, cookieName: cookie.name, limits, now, onTouchFailed: err => log.warn({ err }, 'a session could not be touched')
+  })
+  const publicProtocol = cookie.secure ? 'https' : 'http'
+  const lifecycle = createSessionLifecycle({ store, ids, cookie, reader, byUser, publicProtocol, now })
+  const provider = createEntraProvider({
+    entra: config.entra, redirectUri: new URL('/.auth/callback', publicUrl).href, scopeSets: compiled.scopeSets, store, keys, now, log
+  })
+  const upstreams = createUpstreams(config.upstreams)
+  return { compiled, publicUrl, limits, cookie, store, sealer, needs, byUser, reader, lifecycle, provider, upstreams, log, now }
+}
+
+type Parts = ReturnType<typeof createParts>
+
+/** What all answers have in common, whichever scope they come from. */
+function registerAnswers (app: FastifyInstance, config: Config, { compiled, needs, publicUrl, log }: Parts): void {
+  const providerOrigin = new URL(config.entra.instance).origin
+  keepBodiesOpaque(app)
+  app.decorateRequest('live', undefined)
+  app.decorateRequest('bearer', undefined)
+  app.decorateRequest('routeId', undefined)
+  app.addHook('onResponse', logRequest(log))
+  app.addHook('onSend', ownAnswerHeaders({ providerOrigin }))
+  app.setErrorHandler(errorHandler({
+    needs, publicOrigin: publicUrl.origin, unauthenticated: unauthenticatedBy(compiled)
+  }))
+}
+
+function authScope (config: Config, { sealer, cookie, ...parts }: Parts): AuthScope {
+  return {
+    ...parts,
+    cookieName: cookie.name,
+    initialScopes: config.entra.initialScopes,
+    transactions: createTransactions(sealer, cookie.name),
+    rounds: createRounds(sealer, cookie.name, parts.now)
+  }
+}
+
+function proxyScope (config: Config, parts: Parts): ProxyScope {
+  const { compiled, upstreams, publicUrl, cookie, reader, provider, log } = parts
+  return {
+    compiled,
+    upstreams,
+    guards: {
+      reader,
+      provider,
+      publicOrigin: publicUrl.origin,
+      endSession: async live => { await endSession(parts, live) },
+      onRefusal: (route, by) => log.info({ event: 'access-refused', route: route.id, by }, 'access refused')
+    },
+    headers: {
+      publicUrl,
+      isOwnCookie: isOwnCookie(cookie),
+      identityNames: identityNames(compiled),
+      isTrustedProxy: trustedProxies(config.server.trustedProxies),
+      onPlantedCookie: route => log.warn({ event: 'cookie-planting', route: route.id }, 'an upstream tried to set a cookie of the gateway')
+    }
+  }
+}
+
+/** The grant is dead: the account's tokens are gone already, and this session is of no use any more. */
+async function endSession ({ reader, store, byUser, log }: Parts, live: LiveSession): Promise<void> {
+  reader.forget(live.key)
+  await store.delete(live.key)
+  // Again: a request in between may have read it.
+  reader.forget(live.key)
+  await byUser.remove(live.account, live.key)
+  log.info({ event: 'session-ended', reason: 'grant-dead' }, 'the provider ended a session')
 }
 
 function createApp (log: Logger, { table }: CompiledConfig): FastifyInstance {

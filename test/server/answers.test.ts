@@ -62,7 +62,7 @@ function appThatThrows (t: Test, error: () => unknown, unauthenticated: 'auto' |
   app.decorateRequest('live', undefined)
   app.addHook('onRequest', async request => { request.raw.target = parseTarget(request.raw.url ?? '') as Target })
   app.addHook('onSend', ownAnswerHeaders({ providerOrigin: 'https://login.example' }))
-  app.setErrorHandler(errorHandler({ needs, publicOrigin, providerOrigin: 'https://login.example', unauthenticated: () => unauthenticated }))
+  app.setErrorHandler(errorHandler({ needs, publicOrigin, unauthenticated: () => unauthenticated }))
   app.all('/*', async () => { throw error() })
   t.teardown(async () => { await app.close() })
   return { app, asked }
