@@ -1,8 +1,6 @@
 /** This file checks that every upstream gets exactly its user's token for its route, and that tokens are renewed once. */
-import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { loadDefaultConfig } from '../../emulator/config/load.ts'
-import type { EmulatorConfig } from '../../emulator/config/shape.ts'
+import { createClock } from '../identity/support/clock.ts'
 import { type Browser, createBrowser } from '../support/browser.ts'
 import { startEntra, startGateway } from '../support/gateway.ts'
 import { createVerifier } from '../support/jwt.ts'
@@ -12,8 +10,8 @@ const ordersApi = '44444444-4444-4444-8444-444444444444'
 const reportsApi = '55555555-5555-4555-8555-555555555555'
 const scopes = ['api://orders/Orders.Read', 'api://orders/Orders.Write', 'api://reports/Reports.Read']
 
-async function start (t: Test, lifetimes: EmulatorConfig['lifetimes'] = {}) {
-  const entra = await startEntra(t, { config: { ...loadDefaultConfig(), lifetimes } })
+async function start (t: Test) {
+  const entra = await startEntra(t)
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, {
     emulator: entra,
@@ -27,7 +25,8 @@ async function start (t: Test, lifetimes: EmulatorConfig['lifetimes'] = {}) {
       { path: '/reports/*', upstream: 'reports' },
       { path: '/*', upstream: 'orders', token: 'none' }
     ],
-    entra: { initialScopes: scopes }
+    entra: { initialScopes: scopes },
+    session: { idleSeconds: 20_000 }
   })
   const verify = await createVerifier(entra)
   async function signIn (user: string): Promise<Browser> {
@@ -59,12 +58,13 @@ t.test('two users on three routes: every upstream sees that user\'s token with t
 })
 
 t.test('100 parallel requests at token expiry cause one token request per account and scope set', async t => {
-  // Tokens of 4 s are used for 2 s. MSAL reads the system's clock, so this test waits.
-  const { entra, gateway, signIn, verify } = await start(t, { accessToken: [4, 4] })
+  // MSAL reads Date, and so does everybody else in this process.
+  const clock = createClock(t)
+  const { entra, gateway, signIn, verify } = await start(t)
   const browser = await signIn('alice@contoso.example')
   const paths = ['/orders/1', '/reports/1']
   for (const path of paths) await browser.fetch(gateway.url + path)
-  await delay(2500)
+  clock.advance(6000 * 1000)
   const before = entra.requests().length
   const replies = await Promise.all(Array.from({ length: 100 }, async (_, i) => await browser.fetch(gateway.url + paths[i % 2]!)))
   t.same([...new Set(replies.map(reply => reply.status))], [200])
