@@ -6,7 +6,9 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 
 const services = [
-  { path: '/usr/bin/chromium', debian: 'chromium', purpose: 'browser tests' }
+  { path: '/usr/bin/chromium', debian: 'chromium', purpose: 'browser tests' },
+  { path: '/usr/bin/redis-server', debian: 'redis-server', purpose: 'store tests' },
+  { path: '/usr/bin/redis-cli', debian: 'redis-tools', purpose: 'store tests' }
 ]
 
 export function ensureServices () {

@@ -25,6 +25,12 @@ export function resolveFiles (config: SoundConfig, draft: Draft<SoundConfig>, re
   resolve(config.entra, 'caFile', '/entra', caProblem)
   for (const [name, upstream] of Object.entries(config.upstreams ?? {})) resolve(upstream, 'caFile', `/upstreams/${name}`, caProblem)
 
+  const redis = config.store?.redis
+  resolve(redis, 'passwordFile', '/store/redis')
+  resolve(redis?.sentinelCredentials, 'passwordFile', '/store/redis/sentinelCredentials')
+  resolve(redis?.tls, 'caFile', '/store/redis/tls', caProblem)
+  for (const key of ['certFile', 'keyFile'] as const) resolve(redis?.tls, key, '/store/redis/tls')
+
   config.entra?.clientCredentials?.forEach((credential, index) => {
     const pointer = `/entra/clientCredentials/${index}`
     if (credential?.sourceType === 'Path') resolve(credential, 'certificateDiskPath', pointer, text => clientCertificateProblem(text, now))

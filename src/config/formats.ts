@@ -42,6 +42,8 @@ export const formats: Readonly<Record<string, Check>> = {
     : 'must be a cookie name of at most 64 characters, without the prefix __Host-, which the gateway adds',
   'key-id': matching(/^[A-Za-z0-9_-]{1,32}$/, 'must be 1 to 32 letters, digits, - and _'),
   key: keyProblem,
+  'key-prefix': matching(/^[A-Za-z0-9:._-]{1,64}$/, 'must be 1 to 64 letters, digits and : . _ -'),
+  'redis-url': redisUrlProblem,
   base64: text => isBase64(text) ? undefined : 'must be base64 without line breaks',
   secret: text => isPlaceholder(text) ? 'is a placeholder: put the real secret there, best as ${NAME} or ${file:/path}' : undefined, // eslint-disable-line no-template-curly-in-string
   claim: matching(/^[\x21-\x7e]{1,256}$/, 'must be the name of a claim'),
@@ -67,4 +69,10 @@ function scopeProblem (text: string): string | undefined {
   if (/^\/|\/$/.test(text)) return 'must name a permission behind the last /, such as api://orders/Orders.Read'
   if (/^[a-z][a-z0-9+.-]*:\/\/[^/]*$/i.test(text)) return 'names an API and no permission: write it as in api://orders/Orders.Read'
   return undefined
+}
+
+function redisUrlProblem (text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isGood = url !== undefined && /^rediss?:$/.test(url.protocol) && url.hostname !== '' && /^\/?\d{0,4}$/.test(url.pathname)
+  return isGood ? undefined : 'must be redis://host:port/database, or rediss:// for TLS'
 }

@@ -10,6 +10,7 @@ export function checkRules (config: SoundConfig, context: RuleContext): void {
   checkLimits(config, context)
   checkSession(config, context)
   checkTenants(config, context)
+  checkStore(config, context)
   if (Array.isArray(config.keys)) checkKeys(config.keys, '/keys', context)
   checkUpstreams(config, context)
   checkRoutes(config, context)
@@ -53,4 +54,22 @@ function checkTenants ({ entra }: SoundConfig, { report }: RuleContext) {
   if (allowedTenants.some(tenant => tenant.toLowerCase() !== own?.toLowerCase())) {
     report('/entra/allowedTenants', 'must not name other tenants than tenantId: for several use tenantId organizations')
   }
+}
+
+function checkStore ({ store, keys }: SoundConfig, { report }: RuleContext) {
+  if (store === undefined) return
+  if (store.type === 'memory') {
+    if (store.redis !== undefined) report('/store/redis', 'is not used with type memory: set type to redis, or remove it')
+    return
+  }
+  if (keys === undefined) report('/store/type', 'redis needs keys: replicas must share a key ring, and records are sealed with it')
+  if (store.redis === undefined) {
+    report('/store/type', 'redis needs store.redis with a url, sentinels or a cluster')
+    return
+  }
+  const { url, sentinels, cluster, masterName } = store.redis
+  if ([url, sentinels, cluster].filter(place => place !== undefined).length !== 1) {
+    report('/store/redis', 'must have exactly one of url, sentinels and cluster')
+  }
+  if (sentinels !== undefined && masterName === undefined) report('/store/redis/sentinels', 'needs masterName beside it')
 }

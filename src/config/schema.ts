@@ -81,8 +81,39 @@ const SessionSchema = closed({
   }, { description: 'The session cookie.', default: {} })
 }, { description: 'How long a sign-in lasts.', default: {} })
 
+const secretText = (description: string) => Type.Optional(text(description, { format: 'secret' }))
+const secretFile = (description: string) => Type.Optional(text(description))
+
+const addresses = (description: string) => Type.Optional(Type.Array(closed({
+  host: text('Host name or address.'),
+  port: whole('Port.', { min: 1, max: 65_535 })
+}), { description, minItems: 1 }))
+
+const RedisSchema = closed({
+  url: Type.Optional(text('One server: redis://host:port/database, or rediss:// with TLS.', { format: 'redis-url' })),
+  sentinels: addresses('The Sentinels that know the master.'),
+  masterName: Type.Optional(text('What the Sentinels call the master.')),
+  sentinelCredentials: Type.Optional(closed({
+    username: Type.Optional(text('User name at the Sentinels.')),
+    password: secretText('Password at the Sentinels.'),
+    passwordFile: secretFile('A file with that password; read again for every connection.')
+  }, { description: 'For the Sentinels themselves, where they have credentials of their own.' })),
+  cluster: addresses('Some nodes of a Redis Cluster; they tell the rest.'),
+  username: Type.Optional(text('User name.')),
+  password: secretText('Password.'),
+  passwordFile: secretFile('A file with the password; read again for every connection, so that a rotated one needs no restart.'),
+  tls: Type.Optional(closed({
+    caFile: Type.Optional(text('A PEM file with the CAs of the servers, beside the public ones.')),
+    certFile: secretFile('A PEM file with a client certificate.'),
+    keyFile: secretFile('The private key of that certificate.'),
+    serverName: Type.Optional(text('The name to expect in certificates, where servers are reached by other addresses.'))
+  }, { description: 'TLS to Redis. Certificates and names are always verified.' })),
+  keyPrefix: text('Before every key and channel. Deployments that share a Redis must differ in it.', { default: 'scopegate', format: 'key-prefix' })
+}, { description: 'Where Redis is: exactly one of url, sentinels and cluster. Redis 6 or later.' })
+
 const StoreSchema = closed({
-  type: oneOf('memory keeps sessions and tokens in this process; they end with it.', ['memory'])
+  type: oneOf('memory keeps sessions and tokens in this process, and they end with it; redis shares them between replicas.', ['memory', 'redis']),
+  redis: Type.Optional(RedisSchema)
 }, { description: 'Where sessions and tokens are kept.', default: {} })
 
 /** A list of keys, as it also stands in a key file. */

@@ -16,6 +16,7 @@ export interface SoundConfig {
   server?: Holes<Written['server']> | undefined
   entra?: Holes<Omit<Written['entra'], 'clientCredentials'>> & { clientCredentials?: (Credential | undefined)[] | undefined } | undefined
   session?: Written['session'] | undefined
+  store?: Written['store'] | undefined
   keys?: SoundKeys | { file?: string | undefined } | undefined
   upstreams?: Record<string, Written['upstreams'][string] | undefined> | undefined
   routes?: (SoundRoute | undefined)[] | undefined

@@ -104,11 +104,11 @@ function createParts (options: EntraOptions) {
     random,
     log
   })
-  return { network, metadata, msal, credentials, records, verify, broker }
+  return { network, metadata, msal, credentials, records, verify, broker, keyId: keys.sealingId }
 }
 
 async function redeem (request: CodeRedemption, limits: SignInLimits, parts: Parts): Promise<SignedIn> {
-  const { msal, credentials, records, verify, broker } = parts
+  const { msal, credentials, records, verify, broker, keyId } = parts
   const scopes = scopesOfOneResource(request.scopes)
   const [result, cache] = await credentials.use(async auth => {
     const partition = createPartition('')
@@ -117,7 +117,7 @@ async function redeem (request: CodeRedemption, limits: SignInLimits, parts: Par
   const claims = await verify(result.idToken, { nonce: request.nonce })
   if (result.account === null || cache === undefined) throw new errors.SG_INTERNAL({ cause: new TypeError('MSAL kept nothing') })
   const { homeAccountId, environment } = result.account
-  const account = { tid: claims.tid, oid: claims.oid, homeAccountId, environment }
+  const account = { tid: claims.tid, oid: claims.oid, homeAccountId, environment, keyId }
   await broker.adopt(records.keyOf(account), { sub: claims.sub, endsAt: limits.absoluteEndsAt, cache })
   return { account, claims }
 }

@@ -15,6 +15,11 @@ export interface Account {
   readonly homeAccountId: string
   /** The host under which MSAL files the account's tokens. */
   readonly environment: string
+  /**
+   * The key of the ring under which the account's records are named since this sign-in: a rotation of the ring does not
+   * rename them. Absent: the sealing key.
+   */
+  readonly keyId?: string | undefined
 }
 
 /** The claims of a verified ID token: a JSON object of at most 64 KiB. Values other than the named ones are unchecked. */

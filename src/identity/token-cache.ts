@@ -7,6 +7,7 @@
  */
 import type { ICachePlugin } from '@azure/msal-node'
 import type { KeyRing } from '../store/key-ring.ts'
+import { createRecordSealer } from '../store/sealed.ts'
 import type { Lease, Store } from '../store/store.ts'
 
 /** What is stored of an account. */
@@ -26,7 +27,7 @@ export interface VersionedRecord extends AccountRecord {
 /** All operations throw `SG_STORE_UNAVAILABLE`. */
 export interface AccountRecords {
   /** The store key of an account. The braces keep record and lock on one node of a Redis Cluster. */
-  keyOf (account: { readonly tid: string, readonly oid: string }): string
+  keyOf (account: { readonly tid: string, readonly oid: string, readonly keyId?: string | undefined }): string
   read (key: string): Promise<VersionedRecord | undefined>
   /** Writes whatever was there before. Only after a sign-in: everything else uses `compareAndSet`. */
   replace (key: string, record: AccountRecord): Promise<void>
@@ -51,17 +52,23 @@ const leaseMs = 12_000
 const lockWaitMs = 13_000
 
 export function createAccountRecords ({ store, keys, clientId, now }: AccountRecordsOptions): AccountRecords {
+  const sealer = createRecordSealer(keys)
+  /** Bound to its name and version: another user's record, or an older one under this version, does not open. */
+  const contextOf = (key: string, version: number): string => `${key} ${version}`
+  const sealedFor = (key: string, { sub, endsAt, cache }: AccountRecord) =>
+    (version: number): string => sealer.seal('account-record', contextOf(key, version), JSON.stringify({ sub, endsAt, cache }))
+
   return {
     // The oid comes last: it is the only part whose alphabet is not fixed.
-    keyOf: ({ tid, oid }) => `tc:{${keys.mac('account-key', `${clientId}|${tid}|${oid}`)}}`,
+    keyOf: ({ tid, oid, keyId }) => `tc:{${keys.nameUnder(keyId, 'account-key', `${clientId}|${tid}|${oid}`)}}`,
     async read (key) {
       const found = await store.read(key)
-      const record = found === undefined ? undefined : parseRecord(found.value)
+      const text = found && sealer.open('account-record', contextOf(key, found.version), found.value)
+      const record = text === undefined ? undefined : parseRecord(text)
       return record === undefined ? undefined : { ...record, version: found!.version }
     },
-    replace: (key, record) => store.replace(key, JSON.stringify(record), record.endsAt - now()),
-    compareAndSet: (key, version, { sub, endsAt, cache }) =>
-      store.compareAndSet(key, version, JSON.stringify({ sub, endsAt, cache }), endsAt - now()),
+    replace: (key, record) => store.replace(key, sealedFor(key, record), record.endsAt - now()),
+    compareAndSet: (key, version, record) => store.compareAndSet(key, version, sealedFor(key, record), record.endsAt - now()),
     async drop (key) { await store.delete(key) },
     // The contract has no conditional delete; an empty value for 1 ms is one, and reads as no record.
     dropVersion: (key, version) => store.compareAndSet(key, version, '', 1),

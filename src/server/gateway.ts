@@ -21,9 +21,13 @@ import { cookieForm, isOwnCookie } from '../session/cookie.ts'
 import { createSessionIds } from '../session/ids.ts'
 import { createSessionLifecycle } from '../session/lifecycle.ts'
 import { createSessionReader, type LiveSession } from '../session/reader.ts'
+import { createSessionRecords, endedTopic } from '../session/records.ts'
 import { createKeyRing, generateKey } from '../store/key-ring.ts'
 import { createMemoryStore } from '../store/memory.ts'
+import { createRedisStore } from '../store/redis/store.ts'
 import { createSealer } from '../store/seal.ts'
+import { createRecordSealer } from '../store/sealed.ts'
+import type { Store } from '../store/store.ts'
 import { type Logger, logRequest } from '../telemetry/log.ts'
 import { errorHandler, ownAnswerHeaders } from './answers.ts'
 import { keepBodiesOpaque } from './bodies.ts'
@@ -39,14 +43,15 @@ export interface GatewayDeps {
 export interface Gateway {
   /** Answers one request whose target the listener has checked. */
   handle (request: IncomingMessage, response: ServerResponse): void
-  /** Whether sign-ins work: the provider's endpoints are known. */
+  /** Whether sign-ins work: the provider's endpoints are known, and the store answers. */
   readonly isReady: () => boolean
   close (): Promise<void>
 }
 
 export async function buildGateway (config: Config, deps: GatewayDeps): Promise<Gateway> {
   const parts = createParts(config, deps)
-  const { compiled, provider, upstreams, store } = parts
+  const { compiled, provider, upstreams, store, reader } = parts
+  store.subscribe(endedTopic, reader.forget, reader.forgetAll)
   const app = createApp(deps.log, compiled)
   registerAnswers(app, config, parts)
   app.register(async scope => await authRoutes(scope, authScope(config, parts)))
@@ -60,7 +65,7 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
       request.url = ownPath(path, routedPath(routePath)) + query
       app.routing(request, response)
     },
-    isReady: provider.isReady,
+    isReady: () => provider.isReady() && store.isReady(),
     async close () {
       await app.close()
       await Promise.all([upstreams.close(), provider.close(), store.close()])
@@ -74,22 +79,30 @@ function createParts (config: Config, { log, now }: GatewayDeps) {
   const publicUrl = new URL(config.server.publicUrl)
   const limits = { idleMs: config.session.idleSeconds * 1000, absoluteMs: config.session.absoluteSeconds * 1000 }
   const cookie = cookieForm(publicUrl, config.session.cookie.name, config.session.cookie.sameSite)
-  const store = createMemoryStore({ now })
+  const store = createStore(config, log, now)
   const keys = createKeyRing(ringKeys(config), `${config.entra.clientId} ${publicUrl.origin}`)
   const sealer = createSealer(keys, now)
   const needs = createSignInNeeds(sealer)
   const ids = createSessionIds(keys)
   const byUser = createSessionsByUser(store, keys)
+  const records = createSessionRecords({
+    store,
+    sealer: createRecordSealer(keys),
+    now,
+    onUntold: err => log.warn({ err }, 'other replicas were not told that a session ended')
+  })
   const reader = createSessionReader({
-    store, ids, cookieName: cookie.name, limits, now, onTouchFailed: err => log.warn({ err }, 'a session could not be touched')
+    records, ids, cookieName: cookie.name, limits, now, onTouchFailed: err => log.warn({ err }, 'a session could not be touched')
   })
   const publicProtocol = cookie.secure ? 'https' : 'http'
-  const lifecycle = createSessionLifecycle({ store, ids, cookie, reader, byUser, publicProtocol, now })
+  const lifecycle = createSessionLifecycle({ records, ids, cookie, reader, byUser, publicProtocol, now })
   const provider = createEntraProvider({
     entra: config.entra, redirectUri: new URL('/.auth/callback', publicUrl).href, scopeSets: compiled.scopeSets, store, keys, now, log
   })
   const upstreams = createUpstreams(config.upstreams)
-  return { compiled, publicUrl, limits, cookie, store, sealer, needs, byUser, reader, lifecycle, provider, upstreams, log, now }
+  return {
+    compiled, publicUrl, limits, cookie, store, sealer, needs, byUser, records, reader, lifecycle, provider, upstreams, log, now
+  }
 }
 
 type Parts = ReturnType<typeof createParts>
@@ -141,9 +154,9 @@ function proxyScope (config: Config, parts: Parts): ProxyScope {
 }
 
 /** The grant is dead: the account's tokens are gone already, and this session is of no use any more. */
-async function endSession ({ reader, store, byUser, log }: Parts, live: LiveSession): Promise<void> {
+async function endSession ({ reader, records, byUser, log }: Parts, live: LiveSession): Promise<void> {
   reader.forget(live.key)
-  await store.delete(live.key)
+  await records.end(live.key)
   // Again: a request in between may have read it.
   reader.forget(live.key)
   await byUser.remove(live.account, live.key)
@@ -165,6 +178,11 @@ function createApp (log: Logger, { table }: CompiledConfig): FastifyInstance {
   // Bodies are not parsed here, so for Fastify the methods it has to be told of have none.
   for (const method of methods) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: false })
   return app
+}
+
+/** Redis is connected to in the background: a gateway starts, and serves what needs no session, without it. */
+function createStore ({ store }: Config, log: Logger, now: () => number): Store {
+  return store.redis === undefined ? createMemoryStore({ now }) : createRedisStore({ ...store.redis, log })
 }
 
 /** With the memory store a key for this process's life is enough: its sessions do not outlive the process either. */

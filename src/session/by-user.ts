@@ -13,7 +13,7 @@ export interface SessionsByUser {
 
 export function createSessionsByUser (store: Store, keys: KeyRing): SessionsByUser {
   function indexOf (account: Account): string {
-    return `u:${keys.mac('account-key', `sessions|${account.tid}|${account.oid}`)}`
+    return `u:${keys.nameUnder(account.keyId, 'account-key', `sessions|${account.tid}|${account.oid}`)}`
   }
 
   return {

@@ -5,20 +5,20 @@
 import fastifyCookie from '@fastify/cookie'
 import fastifySession from '@fastify/session'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Store } from '../store/store.ts'
 import { errors } from '../errors.ts'
 import type { SessionsByUser } from './by-user.ts'
 import { type CookieForm, findCookie } from './cookie.ts'
 import type { SessionIds } from './ids.ts'
-import { recordOf, sessionOf, type SessionReader } from './reader.ts'
-import { type Session as UserSession, hasEnded, remainingMs } from './session.ts'
+import type { SessionReader } from './reader.ts'
+import type { SessionRecords } from './records.ts'
+import { type Session as UserSession, hasEnded } from './session.ts'
 
 declare module 'fastify' {
   interface Session { user?: UserSession }
 }
 
 export interface LifecycleOptions {
-  readonly store: Store
+  readonly records: SessionRecords
   readonly ids: SessionIds
   readonly cookie: CookieForm
   readonly reader: SessionReader
@@ -48,9 +48,6 @@ export interface SessionLifecycle {
   /** Ends the request's session here and clears its cookie. @returns undefined when there was none */
   end (request: FastifyRequest, reply: FastifyReply): Promise<EndedSession | undefined>
 }
-
-/** The empty record that @fastify/session writes between two ids lives no longer than this. */
-const emptyRecordMs = 60_000
 
 export function createSessionLifecycle (options: LifecycleOptions): SessionLifecycle {
   const { ids, cookie, reader, byUser, publicProtocol, now } = options
@@ -128,11 +125,10 @@ export function createSessionLifecycle (options: LifecycleOptions): SessionLifec
  * path ends in the callback. Writing a user is an update of the empty record that `regenerate` made: a session that was
  * destroyed meanwhile does not come back.
  */
-function sessionStore ({ store, ids, now }: LifecycleOptions): fastifySession.SessionStore {
+function sessionStore ({ records, ids }: LifecycleOptions): fastifySession.SessionStore {
   async function write (id: string, session: UserSession | undefined): Promise<void> {
-    if (session === undefined) return await store.set(ids.recordKey(id), '{}', emptyRecordMs)
-    const existed = await store.update(ids.recordKey(id), recordOf(session), remainingMs(session, now()))
-    if (!existed) throw new errors.SG_SIGN_IN_EXPIRED()
+    if (session === undefined) return await records.prepare(ids.recordKey(id))
+    if (!await records.update(ids.recordKey(id), session)) throw new errors.SG_SIGN_IN_EXPIRED()
   }
 
   return {
@@ -140,13 +136,11 @@ function sessionStore ({ store, ids, now }: LifecycleOptions): fastifySession.Se
       write(id, session.user).then(() => callback(), callback)
     },
     get (id, callback) {
-      store.get(ids.recordKey(id)).then(record => {
-        const user = record === undefined ? undefined : sessionOf(record)
-        callback(null, user === undefined ? null : { cookie: {}, user } as never)
-      }, callback)
+      const found = (user?: UserSession): void => callback(null, user === undefined ? null : { cookie: {}, user } as never)
+      records.read(ids.recordKey(id)).then(found, callback)
     },
     destroy (id, callback) {
-      store.delete(ids.recordKey(id)).then(() => callback(), callback)
+      records.end(ids.recordKey(id)).then(() => callback(), callback)
     }
   }
 }

@@ -2,10 +2,10 @@
  * This file reads sessions on the hot path: raw cookie value -> this process's copy -> store. It never writes a session;
  * its touch is an update of a record that must still exist, so it cannot bring a signed-out session back.
  */
-import type { Store } from '../store/store.ts'
 import { findCookie } from './cookie.ts'
 import type { SessionIds } from './ids.ts'
-import { type Account, type Session, type SessionLimits, hasEnded, isDueForTouch, parseSession, remainingMs, touchedSession } from './session.ts'
+import type { SessionRecords } from './records.ts'
+import { type Account, type Session, type SessionLimits, hasEnded, isDueForTouch, touchedSession } from './session.ts'
 
 /** A session as this process knows it. Also what the identity provider hands tokens to. */
 export interface LiveSession {
@@ -28,10 +28,12 @@ export interface SessionReader {
   touch (live: LiveSession): void
   /** Drops this process's copy; also a reading that is under way will not be kept. */
   forget (key: string): void
+  /** Drops all copies: what other replicas ended meanwhile may not have been heard of. */
+  forgetAll (): void
 }
 
 export interface SessionReaderOptions {
-  readonly store: Store
+  readonly records: SessionRecords
   readonly ids: SessionIds
   readonly cookieName: string
   readonly limits: SessionLimits
@@ -44,7 +46,7 @@ const maxCopyAgeMs = 30_000
 const maxCopies = 10_000
 
 export function createSessionReader (options: SessionReaderOptions): SessionReader {
-  const { store, ids, cookieName, limits, now, onTouchFailed } = options
+  const { records, ids, cookieName, limits, now, onTouchFailed } = options
   const copies = new Map<string, LiveSession>()
   const values = new Map<string, string>()
   let forgotten = 0
@@ -67,10 +69,9 @@ export function createSessionReader (options: SessionReaderOptions): SessionRead
     const key = ids.recordKey(id)
     for (;;) {
       const before = forgotten
-      const record = await store.get(key)
+      const session = await records.read(key)
       // A sign-out while we were reading: what we hold may be older than it. Read again.
       if (before !== forgotten) continue
-      const session = record === undefined ? undefined : sessionOf(record)
       if (session === undefined || hasEnded(session, now())) return drop(key)
       return keep(value, { key, account: session.account, absoluteEndsAt: session.absoluteEndsAt, session, readAt: now() })
     }
@@ -98,7 +99,7 @@ export function createSessionReader (options: SessionReaderOptions): SessionRead
     if (!isDueForTouch(live.session, at, limits)) return
     const touched = touchedSession(live.session, at, limits)
     live.session = touched
-    store.update(live.key, recordOf(touched), remainingMs(touched, at)).then(
+    records.update(live.key, touched).then(
       existed => { if (!existed) drop(live.key) },
       onTouchFailed
     )
@@ -110,20 +111,11 @@ export function createSessionReader (options: SessionReaderOptions): SessionRead
     forget (key) {
       forgotten++
       drop(key)
+    },
+    forgetAll () {
+      forgotten++
+      copies.clear()
+      values.clear()
     }
-  }
-}
-
-/** The stored form of a session; @fastify/session and the reader share it. */
-export function recordOf (session: Session): string {
-  return JSON.stringify({ user: session })
-}
-
-/** The session in a stored record, or undefined when it is none or does not parse. */
-export function sessionOf (record: string): Session | undefined {
-  try {
-    return parseSession(JSON.parse(record)?.user)
-  } catch {
-    return undefined
   }
 }

@@ -11,6 +11,11 @@ export interface Account {
   /** What the provider's library needs back to find the account in its cache. */
   readonly homeAccountId: string
   readonly environment: string
+  /**
+   * The key of the ring under which the account's records are named since this sign-in: a rotation of the ring does not
+   * rename them. Absent: the sealing key.
+   */
+  readonly keyId?: string | undefined
 }
 
 /** The claims of the verified ID token that rules, headers and pages need. */
@@ -81,7 +86,8 @@ function isObject (value: unknown): value is Record<string, unknown> {
 }
 
 function isAccount (value: unknown): value is Account {
-  return isObject(value) && ['tid', 'oid', 'homeAccountId', 'environment'].every(name => typeof value[name] === 'string')
+  return isObject(value) && ['tid', 'oid', 'homeAccountId', 'environment'].every(name => typeof value[name] === 'string') &&
+    ['string', 'undefined'].includes(typeof value.keyId)
 }
 
 function isInstant (value: unknown): value is number {

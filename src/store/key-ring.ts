@@ -5,7 +5,7 @@
 import { createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
 
 /** What a derived key may be used for; one key, one use. */
-export type Purpose = 'session-cookie' | 'session-key' | 'account-key' | 'transaction' | 'sign-in-need' | 'sign-in-rounds'
+export type Purpose = 'session-cookie' | 'session-key' | 'session-record' | 'account-key' | 'account-record' | 'transaction' | 'sign-in-need' | 'sign-in-rounds'
 
 /** A key as configured: an id that travels with what it sealed, and at least 32 random bytes. */
 export interface RingKey {
@@ -22,6 +22,8 @@ export interface KeyRing {
   mac (purpose: Purpose, text: string): string
   /** The same under a certain key, for names that must outlive a rotation. @returns undefined when the ring lacks it */
   macUnder (id: string, purpose: Purpose, text: string): string | undefined
+  /** The same for a name that must be something in any case: under the sealing key when `id` is absent or not listed. */
+  nameUnder (id: string | undefined, purpose: Purpose, text: string): string
 }
 
 /**
@@ -51,7 +53,14 @@ export function createKeyRing (keys: readonly RingKey[], deployment: string): Ke
     return key && createHmac('sha256', key).update(text).digest('base64url')
   }
 
-  return { sealingId: first.id, keyFor, macUnder, mac: (purpose, text) => macUnder(first.id, purpose, text)! }
+  const mac = (purpose: Purpose, text: string): string => macUnder(first.id, purpose, text)!
+  return {
+    sealingId: first.id,
+    keyFor,
+    macUnder,
+    mac,
+    nameUnder: (id = first.id, purpose, text) => macUnder(id, purpose, text) ?? mac(purpose, text)
+  }
 }
 
 /** A key for one process's life: enough for the memory store, whose records do not outlive the process either. */

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Lease, Store, Versioned } from './store.ts'
+import type { Lease, Store, Versioned, VersionedValue } from './store.ts'
 
 interface Entry {
   readonly value: string | ReadonlySet<string>
@@ -25,6 +25,7 @@ const lockPollMs = 20
 export function createMemoryStore (options: MemoryStoreOptions): Store {
   const { now, sweepMs = 30_000 } = options
   const entries = new Map<string, Entry>()
+  const listeners = new Map<string, Set<(message: string) => void>>()
   let writes = 0
   const sweeper = setInterval(sweep, sweepMs)
   sweeper.unref()
@@ -41,8 +42,9 @@ export function createMemoryStore (options: MemoryStoreOptions): Store {
     return undefined
   }
 
-  function write (key: string, value: Entry['value'], ttlMs: number): void {
-    entries.set(key, { value, version: ++writes, endsAt: now() + ttlMs })
+  function write (key: string, value: Entry['value'] | VersionedValue, ttlMs: number): void {
+    const version = ++writes
+    entries.set(key, { value: typeof value === 'function' ? value(version) : value, version, endsAt: now() + ttlMs })
   }
 
   function textOf (entry: Entry | undefined): string | undefined {
@@ -71,6 +73,7 @@ export function createMemoryStore (options: MemoryStoreOptions): Store {
   }
 
   return {
+    isReady: () => true,
     async get (key) { return textOf(live(key)) },
     async set (key, value, ttlMs) { write(key, value, ttlMs) },
     async update (key, value, ttlMs) {
@@ -108,6 +111,13 @@ export function createMemoryStore (options: MemoryStoreOptions): Store {
       return left.size
     },
     async members (key) { return [...membersOf(key)] },
+    async publish (topic, message) { for (const listener of listeners.get(topic) ?? []) listener(message) },
+    subscribe (topic, listener, onGap) {
+      const heard = listeners.get(topic) ?? new Set()
+      listeners.set(topic, heard.add(listener))
+      onGap()
+      return () => { heard.delete(listener) }
+    },
     async close () { clearInterval(sweeper) }
   }
 }

@@ -19,8 +19,19 @@ export interface Lease {
   release (): Promise<void>
 }
 
-/** All lifetimes are milliseconds from now. All operations throw `SG_STORE_UNAVAILABLE` when the store fails. */
+/** A value, or what makes it out of the version that it will have: a sealed record is bound to its version. */
+export type VersionedValue = string | ((version: number) => string)
+
+/**
+ * All lifetimes are milliseconds from now. All operations throw `SG_STORE_UNAVAILABLE` when the store fails; they may have
+ * been carried out all the same.
+ *
+ * A key belongs to one family of operations: `get`, `set`, `update`; or `read`, `replace`, `compareAndSet`; or members.
+ */
 export interface Store {
+  /** Whether the store answers, as far as is known now. */
+  isReady (): boolean
+
   get (key: string): Promise<string | undefined>
   set (key: string, value: string, ttlMs: number): Promise<void>
   /** Writes only over a record that exists. @returns false when there is none: a destroyed record stays destroyed */
@@ -33,9 +44,9 @@ export interface Store {
 
   read (key: string): Promise<Versioned | undefined>
   /** Writes whatever was there before. */
-  replace (key: string, value: string, ttlMs: number): Promise<void>
+  replace (key: string, value: VersionedValue, ttlMs: number): Promise<void>
   /** Writes only if the record still has this version. @returns false when it has another one or is gone */
-  compareAndSet (key: string, version: number, value: string, ttlMs: number): Promise<boolean>
+  compareAndSet (key: string, version: number, value: VersionedValue, ttlMs: number): Promise<boolean>
 
   /** Waits for a lock at most `waitMs`. @returns undefined when it stayed taken */
   lock (key: string, leaseMs: number, waitMs: number): Promise<Lease | undefined>
@@ -45,6 +56,14 @@ export interface Store {
   /** @returns how many members are left */
   removeMember (key: string, member: string): Promise<number>
   members (key: string): Promise<readonly string[]>
+
+  /** Tells all replicas, this one too. Who is away at that moment never hears it. */
+  publish (topic: string, message: string): Promise<void>
+  /**
+   * Hears what is published, from the first call of `onGap` on. It is called again whenever messages may have been lost.
+   * Neither waits nor fails. @returns ends the subscription
+   */
+  subscribe (topic: string, listener: (message: string) => void, onGap: () => void): () => void
 
   /** Ends what the store runs in the background. */
   close (): Promise<void>

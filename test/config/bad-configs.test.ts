@@ -50,9 +50,25 @@ const yaml: Row[] = [
   ['a decimal point', server('port: ^80.0'), /plain decimal digits/]
 ]
 
+const store = (text: string) => configText({ more: `store: ${text}` })
+const sharedStore = (text: string) => configText({ more: `store: { type: redis, ${text} }\nkeys: [{ id: k1, key: ${GOOD_KEY} }]` })
+
+const stores: Row[] = [
+  ['redis without keys', store('{ type: ^redis, redis: { url: redis://r:6379 } }'), /redis needs keys/],
+  ['redis without a place', sharedStore('redis: ^{ keyPrefix: a }'), /exactly one of url, sentinels and cluster/],
+  ['redis with two places', sharedStore('redis: ^{ url: redis://r, cluster: [{ host: r, port: 6379 }] }'), /exactly one of url, sentinels and cluster/],
+  ['redis with nothing', configText({ more: `store: { type: ^redis }\nkeys: [{ id: k1, key: ${GOOD_KEY} }]` }), /redis needs store.redis/],
+  ['memory with redis', store('{ type: memory, redis: ^{ url: redis://r } }'), /is not used with type memory/],
+  ['a url of something else', sharedStore('redis: { url: ^http://r }'), /redis:\/\/host:port\/database/],
+  ['sentinels without the master\'s name', sharedStore('redis: { sentinels: ^[{ host: s, port: 26379 }] }'), /needs masterName/],
+  ['a placeholder for a password', sharedStore('redis: { url: redis://r, password: ^changeme }'), /is a placeholder/],
+  ['a password file that is not there', sharedStore('redis: { url: redis://r, passwordFile: ^/run/none }'), /cannot be read/],
+  ['a key prefix with a brace', sharedStore('redis: { url: redis://r, keyPrefix: ^"{a}" }'), /1 to 64 letters/]
+]
+
 const shapes: Row[] = [
   ['an unknown section', configText({ more: '^sesion: {}' }), /sesion is not a key here: did you mean session\?/],
-  ['a section of a later version', configText({ more: 'store: { type: memory, ^redis: { url: "redis://x" } }' }), /redis is not a key here: choose one of type/],
+  ['a section of a later version', server('^management: { port: 9090 }'), /management is not a key here/],
   ['a route key of a later version', route('^websocket: true'), /websocket is not a key here/],
   ['a misspelt route key', route('^method: [GET]'), /did you mean methods\?/],
   ['a key without its space', credential('{ sourceType: ClientSecret, clientSecret: abcd, ^clientSecret:abcd }'), /this is not a key here/],
@@ -214,7 +230,7 @@ const routes: Row[] = [
   ['too many hosts', configText({ routes: `routes: ^[{ path: /*, upstream: app, hosts: [${Array.from({ length: 31 }, (_, i) => `h${i}.example`).join(', ')}] }]` }), /more than 30/]
 ]
 
-const rows = [...yaml, ...shapes, ...serverAndEntra, ...sessionAndKeys, ...upstreams, ...routes]
+const rows = [...yaml, ...shapes, ...stores, ...serverAndEntra, ...sessionAndKeys, ...upstreams, ...routes]
 
 for (const [what, marked, sentence, world] of rows) {
   t.test(`refuses ${what}`, async t => {

@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap'
 import type { Store } from '../../src/store/store.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
+import { createRecordSealer } from '../../src/store/sealed.ts'
 import { createClock, type Clock } from './support/clock.ts'
 import { fails } from './support/fails.ts'
 import { createGateway, graph, keyRing, orders, tokenOf, type Gateway } from './support/gateway.ts'
@@ -26,6 +27,7 @@ async function createBench (t: Test): Promise<Bench> {
   return { entra, store, clock, replicas: [await create(), await create()] }
 }
 
+const sealer = createRecordSealer(keyRing)
 const recordKey = `tc:{${keyRing.mac('account-key', `${client}|${tenant}|${alice}`)}}`
 
 /** Makes the next token request wait until it is let go. */
@@ -138,12 +140,28 @@ t.test('a store that is down is a fault; ready tokens go on', async t => {
   t.match(one.provider.acquire(holder, orders), { bearer })
 })
 
+t.test('an older record under the current version does not open', async t => {
+  const { store, replicas: [one] } = await createBench(t)
+  const holder = await one.signIn()
+  const older = (await store.read(recordKey))!
+  t.match(await one.provider.acquire(holder, graph), { kind: 'token' }, 'opens, and is replaced by a newer one')
+  await store.replace(recordKey, older.value, 60_000)
+  const other = await one.signIn()
+  await store.replace(recordKey, older.value, 60_000)
+  t.match(await one.provider.acquire(other, graph), { kind: 'sign-in-needed', endSession: false })
+})
+
 t.test('tokens under another user\'s name are not handed out, whatever the account says of itself', async t => {
   const { entra, store, replicas: [one] } = await createBench(t)
   const { account } = await one.signIn()
   const bobsKey = `tc:{${keyRing.mac('account-key', `${client}|${tenant}|${bob}`)}}`
-  await store.replace(bobsKey, (await store.get(recordKey))!, 60_000)
+  const alices = (await store.read(recordKey))!
   const bobs = one.holder({ ...account, oid: bob })
+  await store.replace(bobsKey, alices.value, 60_000)
+  t.match(await one.provider.acquire(bobs, orders), { kind: 'sign-in-needed', endSession: false }, 'a moved record does not open')
+
+  const text = sealer.open('account-record', `${recordKey} ${alices.version}`, alices.value)!
+  await store.replace(bobsKey, version => sealer.seal('account-record', `${bobsKey} ${version}`, text), 60_000)
   await fails(t, one.provider.acquire(bobs, orders), { code: 'SG_PROVIDER_UNAVAILABLE' })
   t.equal(entra.calls.length, 2, 'the cached one is not it, and the renewed one is not either')
 })
@@ -152,7 +170,7 @@ t.test('what is not a record is none', async t => {
   const { store, replicas: [one] } = await createBench(t)
   const holder = await one.signIn()
   for (const text of ['', 'x', 'null', '7', '{}', '{"sub":"s","endsAt":1}', '{"sub":1,"endsAt":1,"cache":"{}"}']) {
-    await store.replace(recordKey, text, 60_000)
+    await store.replace(recordKey, version => sealer.seal('account-record', `${recordKey} ${version}`, text), 60_000)
     t.match(await one.provider.acquire(holder, graph), { kind: 'sign-in-needed', reason: 'sign_in_required', endSession: false })
   }
 })

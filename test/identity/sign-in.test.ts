@@ -69,7 +69,7 @@ t.test('a code is redeemed for one resource, with its verifier', async t => {
   const claims = '{"id_token":{"acrs":{"essential":true,"value":"c1"}}}'
   const scopes = [...ordersScopes, ...graphScopes]
   const { account, claims: verified } = await provider.redeem(redemption({ scopes, claims }), limits())
-  t.strictSame(account, { tid: tenant, oid: alice, homeAccountId: `${alice}.${tenant}`, environment: new URL(entra.origin).host })
+  t.strictSame(account, { tid: tenant, oid: alice, homeAccountId: `${alice}.${tenant}`, environment: new URL(entra.origin).host, keyId: 'generated' })
   t.match(verified, { name: 'Alice', nonce: 'nonce-1', iss: `${entra.origin}/${tenant}/v2.0` })
   const { form } = entra.calls[0]!
   t.match(Object.fromEntries(form), {

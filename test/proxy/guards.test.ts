@@ -45,7 +45,8 @@ function world (parts: Replaced = {}): World {
         return (parts.find ?? (() => live))(header)
       },
       touch: one => { touched.push(one) },
-      forget: () => {}
+      forget: () => {},
+      forgetAll: () => {}
     },
     provider: { acquire: parts.acquire ?? (() => { throw new Error('not asked for') }) } as unknown as IdentityProvider,
     endSession: parts.endSession ?? (async one => { ended.push(one) }),

@@ -1,6 +1,7 @@
 /** This file checks that an account's tokens can go with its last session: not before, and not never. */
 import t from 'tap'
 import { createSessionsByUser } from '../../src/session/by-user.ts'
+import { createKeyRing } from '../../src/store/key-ring.ts'
 import { account, sessionWorld } from './support.ts'
 
 const hour = 3_600_000
@@ -62,4 +63,18 @@ t.test('ending a session that the index does not know leaves the others', async 
 t.test('a store that fails is not taken for an account without sessions', async t => {
   const { store, keys } = sessionWorld(t, { members: async () => { throw new Error('down') } })
   await t.rejects(createSessionsByUser(store, keys).remove(account, 's:a'))
+})
+
+t.test('sessions from before a key rotation are counted under the key that they began with', async t => {
+  const { store, signIn } = sessionWorld(t)
+  const [k1, k2] = [{ id: 'k1', secret: Buffer.alloc(32, 1) }, { id: 'k2', secret: Buffer.alloc(32, 2) }]
+  const began = { ...account, keyId: 'k1' }
+  const [one, two] = [await signIn(), await signIn()]
+  await createSessionsByUser(store, createKeyRing([k1!], 'gw')).add(began, one.key, hour)
+  const rotated = createSessionsByUser(store, createKeyRing([k2!, k1!], 'gw'))
+  await rotated.add(began, two.key, hour)
+  await store.delete(two.key)
+  t.equal(await rotated.remove(began, two.key), false, 'the other one still needs the account\'s tokens')
+  await store.delete(one.key)
+  t.equal(await rotated.remove(began, one.key), true)
 })

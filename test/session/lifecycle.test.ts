@@ -10,10 +10,10 @@ import { cookieName, limits, sessionAt, sessionWorld } from './support.ts'
 
 async function world (t: Test, { publicUrl = 'https://gw.example', parts = {} }: { publicUrl?: string, parts?: Partial<Store> } = {}) {
   const sessions = sessionWorld(t, parts)
-  const { store, ids, reader, keys, clock } = sessions
+  const { store, records, ids, reader, keys, clock } = sessions
   const url = new URL(publicUrl)
   const lifecycle = createSessionLifecycle({
-    store,
+    records,
     ids,
     reader,
     cookie: cookieForm(url, 'scopegate', 'lax'),

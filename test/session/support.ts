@@ -2,10 +2,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
 import { createSessionIds, type SessionIds } from '../../src/session/ids.ts'
-import { createSessionReader, recordOf, type SessionReader } from '../../src/session/reader.ts'
+import { createSessionReader, type SessionReader } from '../../src/session/reader.ts'
+import { createSessionRecords, type SessionRecords } from '../../src/session/records.ts'
 import { type Account, type Claims, type Session, startSession } from '../../src/session/session.ts'
 import { createKeyRing, type KeyRing } from '../../src/store/key-ring.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
+import { createRecordSealer } from '../../src/store/sealed.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createClock, type TestClock } from '../support/clock.ts'
 
@@ -26,6 +28,7 @@ export interface SessionWorld {
   /** A memory store that counts calls and can be replaced in parts. */
   readonly store: Store
   readonly calls: string[]
+  readonly records: SessionRecords
   readonly reader: SessionReader
   readonly touchFailures: unknown[]
   /** Stores a session and returns what a browser and the store know it by. */
@@ -53,19 +56,23 @@ export function sessionWorld (t: Test, parts: Partial<Store> = {}): SessionWorld
   const ids = createSessionIds(keys)
   const touchFailures: unknown[] = []
   const onTouchFailed = (error: unknown): void => { touchFailures.push(error) }
-  const reader = createSessionReader({ store, ids, cookieName, limits, now: clock.now, onTouchFailed })
+  const sealer = createRecordSealer(keys)
+  const records = createSessionRecords({ store, sealer, now: clock.now, onUntold: onTouchFailed })
+  const reader = createSessionReader({ records, ids, cookieName, limits, now: clock.now, onTouchFailed })
   return {
     clock,
     keys,
     ids,
     store,
     calls,
+    records,
     reader,
     touchFailures,
     async signIn (claims) {
       const id = ids.generate()
       const session = sessionAt(clock.now(), claims)
-      await memory.set(ids.recordKey(id), recordOf(session), limits.idleMs)
+      const key = ids.recordKey(id)
+      await memory.set(key, sealer.seal('session-record', key, JSON.stringify(session)), limits.idleMs)
       return { header: `${cookieName}=${ids.sign(id)}`, key: ids.recordKey(id), session }
     }
   }

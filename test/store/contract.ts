@@ -296,4 +296,43 @@ export async function storeContract (t: Test, start: StartStore): Promise<void> 
     await store.set('a', 'two', 0)
     t.equal(await store.get('a'), undefined)
   })
+
+  await t.test('a value may be made of the version that it will have', async t => {
+    const { store } = await start(t)
+    await store.replace('a', version => `written as ${version}`, hour)
+    const first = (await store.read('a'))!
+    t.equal(first.value, `written as ${first.version}`)
+    t.equal(await store.compareAndSet('a', first.version, version => `changed as ${version}`, hour), true)
+    const second = (await store.read('a'))!
+    t.equal(second.value, `changed as ${second.version}`)
+  })
+
+  await t.test('messages reach everyone who listens to their topic, until they stop', async t => {
+    const { store } = await start(t)
+    const heard: string[] = []
+    const listening = new Set<string>()
+    const listen = (name: string, topic: string): () => void =>
+      store.subscribe(topic, message => { heard.push(`${name} ${message}`) }, () => { listening.add(name) })
+    const stop = listen('a', 'news')
+    listen('b', 'news')
+    listen('c', 'other')
+    await until(() => listening.size === 3)
+    await store.publish('news', 'one')
+    await until(() => heard.length === 2)
+    stop()
+    await store.publish('news', 'two')
+    await until(() => heard.length === 3)
+    t.same(heard.sort(), ['a one', 'b one', 'b two'])
+  })
+
+  await t.test('a store that answers is ready', async t => {
+    const { store } = await start(t)
+    t.equal(store.isReady(), true)
+  })
+}
+
+/** Polls: messages take their time on some stores. @throws after 5 s */
+async function until (isSo: () => boolean): Promise<void> {
+  for (let i = 0; i < 500 && !isSo(); i++) await delay(10)
+  if (!isSo()) throw new Error('it did not come to this within 5 s')
 }

@@ -24,6 +24,8 @@ export interface TestGateway {
   readonly url: string
   readonly port: number
   readonly clock: TestClock
+  /** Whether provider and store answer. */
+  readonly isReady: () => boolean
   /** Everything that was logged, at trace level. */
   readonly logged: () => string
 }
@@ -36,6 +38,7 @@ export interface GatewayParts {
   readonly entra?: Record<string, unknown>
   readonly session?: Record<string, unknown>
   readonly keys?: readonly unknown[]
+  readonly store?: Record<string, unknown>
 }
 
 /** Starts an emulator that ends with the test. */
@@ -59,10 +62,10 @@ export async function startGateway (t: Test, parts: GatewayParts): Promise<TestG
     await gateway.close()
   })
   while (parts.emulator !== undefined && !gateway.isReady()) await delay(10)
-  return { url: `http://localhost:${port}`, port, clock, logged: () => logged }
+  return { url: `http://localhost:${port}`, port, clock, isReady: gateway.isReady, logged: () => logged }
 }
 
-function configOf ({ emulator, upstreams, routes, server, entra, session, keys }: GatewayParts, port: number): object {
+function configOf ({ emulator, upstreams, routes, server, entra, session, keys, store }: GatewayParts, port: number): object {
   return {
     version: 1,
     server: { host: '127.0.0.1', port, publicUrl: `http://localhost:${port}`, ...server },
@@ -76,6 +79,7 @@ function configOf ({ emulator, upstreams, routes, server, entra, session, keys }
     },
     ...(session === undefined ? {} : { session }),
     ...(keys === undefined ? {} : { keys }),
+    ...(store === undefined ? {} : { store }),
     upstreams,
     routes
   }

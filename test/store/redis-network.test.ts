@@ -1,0 +1,106 @@
+/** This file puts a bad network between the store and its Redis (security.md, C11.2 and C11.3). */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { createRedisStore, type RedisStore } from '../../src/store/redis/store.ts'
+import { type Fault, type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
+import { startRedis, until } from '../support/redis.ts'
+
+const log = { info () {}, warn () {}, error () {} }
+const hour = 3_600_000
+const server = await startRedis(t)
+
+async function world (t: Test): Promise<{ store: RedisStore, proxy: FaultProxy }> {
+  await server.cli('flushall')
+  const proxy = await startFaultProxy(t, server.port)
+  const store = createRedisStore({ keyPrefix: 'gw', log, url: `redis://127.0.0.1:${proxy.port}` })
+  t.teardown(store.close)
+  await store.ready()
+  await store.set('a', 'one', hour)
+  return { store, proxy }
+}
+
+async function failureMs (t: Test, operation: Promise<unknown>): Promise<number> {
+  const startedAt = performance.now()
+  await t.rejects(operation, { code: 'SG_STORE_UNAVAILABLE' })
+  return performance.now() - startedAt
+}
+
+const lasting: ReadonlyArray<readonly [string, Fault]> = [
+  ['answers that take 2 s', { kind: 'delay', ms: 2000, jitterMs: 200 }],
+  ['a hole', { kind: 'blackhole' }],
+  ['resets', { kind: 'reset' }]
+]
+
+for (const [what, fault] of lasting) {
+  t.test(`${what}: deadlines, then a breaker; all is well soon after the network is`, async t => {
+    const { store, proxy } = await world(t)
+    proxy.set(fault)
+    const lag = monitorEventLoopDelay({ resolution: 5 })
+    lag.enable()
+    for (let i = 0; i < 5; i++) t.ok(await failureMs(t, store.get('a')) < 600, 'no longer than the deadline')
+    for (let i = 0; i < 20; i++) t.ok(await failureMs(t, store.get('a')) < 50, 'at once')
+    t.ok(await failureMs(t, store.set('a', 'two', hour)) < 50)
+    await until('the trouble to be seen', () => !store.isReady())
+    await delay(500)
+    t.notOk(store.isReady())
+    lag.disable()
+    t.ok(lag.percentile(99) / 1e6 < 50, `the loop was ${lag.percentile(99) / 1e6} ms late`)
+    proxy.set({ kind: 'pass' })
+    await until('a connection', () => store.isReady(), 6000)
+    t.equal(await store.get('a'), 'one', 'the first operation works; what failed was not done')
+    await until('old connections to be gone', () => proxy.connections() === 1)
+  })
+}
+
+t.test('answers that take 200 ms are answers', async t => {
+  const { store, proxy } = await world(t)
+  proxy.set({ kind: 'delay', ms: 200, jitterMs: 100 })
+  for (let i = 0; i < 8; i++) t.equal(await store.get('a'), 'one')
+  t.ok(store.isReady())
+})
+
+t.test('an answer that is cut off is no answer', async t => {
+  const { store, proxy } = await world(t)
+  const value = 'x'.repeat(20_000)
+  await store.set('big', value, hour)
+  await store.replace('versioned', value, hour)
+  for (const afterBytes of [1, 12, 1000]) {
+    for (const operation of [async () => await store.get('big'), async () => await store.read('versioned')]) {
+      proxy.set({ kind: 'cut', afterBytes })
+      await failureMs(t, operation())
+      await until('a connection', () => store.isReady(), 5000)
+      t.equal(await store.get('big'), value)
+    }
+  }
+})
+
+t.test('a connection that died without a sign is found by itself, before a user finds it', async t => {
+  const { store, proxy } = await world(t)
+  proxy.set({ kind: 'half-open' })
+  await until('the trouble to be seen', () => !store.isReady(), 4000)
+  await until('another connection', () => store.isReady(), 4000)
+  t.equal(await store.get('a'), 'one')
+})
+
+t.test('so is one that messages should come over', async t => {
+  const { store, proxy } = await world(t)
+  const heard: string[] = []
+  let gaps = 0
+  store.subscribe('t', message => { heard.push(message) }, () => { gaps++ })
+  await until('a subscription', () => gaps === 1)
+  proxy.set({ kind: 'half-open' })
+  await until('a gap', () => gaps === 2, 5000)
+  await until('another connection', () => store.isReady(), 4000)
+  await store.publish('t', 'after')
+  await until('a message', () => heard.includes('after'))
+})
+
+t.test('a lock whose answer came too late is not left behind', async t => {
+  const { store, proxy } = await world(t)
+  proxy.set({ kind: 'delay', ms: 900 })
+  await failureMs(t, store.lock('l', hour, 5000))
+  proxy.set({ kind: 'pass' })
+  await until('a connection', () => store.isReady(), 5000)
+  t.ok(await store.lock('l', hour, 2000))
+})
