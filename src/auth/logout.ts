@@ -3,6 +3,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errors } from '../errors.ts'
+import type { EndedSession } from '../session/lifecycle.ts'
 import { loginHintOf } from './login.ts'
 import { confirmSignOutPage } from './pages/confirm-sign-out.ts'
 import { signedOutPage } from './pages/signed-out.ts'
@@ -14,8 +15,8 @@ import type { AuthScope } from './routes.ts'
 const waitingSeconds = 300
 
 /**
- * Ends the session, drops its tokens, then goes to the provider's sign-out. A request that another site caused gets a page
- * that asks first.
+ * Ends the session, with `scope=all` every session of the user, drops the tokens, then goes to the provider's sign-out. A
+ * request that another site caused gets a page that asks first.
  */
 export async function logout (scope: AuthScope, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const wanted = parseReturnUrl(readQuery(request.url)('post_logout_redirect_uri'))
@@ -24,18 +25,22 @@ export async function logout (scope: AuthScope, request: FastifyRequest, reply: 
     return reply.type('text/html; charset=utf-8').send(confirmSignOutPage(wanted))
   }
   const ended = await scope.lifecycle.end(request, reply)
-  const url = await scope.provider.signOutUrl(ended && {
-    key: ended.key,
-    account: ended.session.account,
-    absoluteEndsAt: ended.session.absoluteEndsAt
-  }, {
-    postLogoutRedirectUri: new URL('/.auth/logout/done', scope.publicUrl).href,
-    loginHint: ended && loginHintClaim(ended.session.claims),
-    dropAccount: ended?.last ?? false
-  })
+  const isEverywhere = readQuery(request.url)('scope') === 'all'
+  const others = isEverywhere && ended !== undefined ? await scope.lifecycle.endAllOf(ended.session.account) : []
+  for (const other of others) await signOut(scope, other, true)
+  const url = await signOut(scope, ended, isEverywhere || ended?.last === true)
   if (wanted !== '/') reply.setCookie(afterLogout(scope), wanted, { maxAge: waitingSeconds, sameSite: 'lax' })
   request.log.info({ event: 'signed-out' }, 'a user signed out')
   return reply.redirect(url, 303)
+}
+
+/** Drops the tokens of a session that has ended. @returns where the provider's sign-out is */
+async function signOut (scope: AuthScope, ended: EndedSession | undefined, dropAccount: boolean): Promise<string> {
+  const postLogoutRedirectUri = new URL('/.auth/logout/done', scope.publicUrl).href
+  if (ended === undefined) return await scope.provider.signOutUrl(undefined, { postLogoutRedirectUri, dropAccount: false })
+  const { key, session: { account, absoluteEndsAt, claims } } = ended
+  const loginHint = loginHintClaim(claims)
+  return await scope.provider.signOutUrl({ key, account, absoluteEndsAt }, { postLogoutRedirectUri, loginHint, dropAccount })
 }
 
 /** The signed-out page, or on to the page that was asked for. */

@@ -11,6 +11,7 @@ import { callback } from './callback.ts'
 import { login } from './login.ts'
 import { loggedOut, logout } from './logout.ts'
 import { me } from './me.ts'
+import { frontChannelLogout } from './provider-logout.ts'
 import type { SignInNeeds } from './need.ts'
 import type { Rounds } from './rounds.ts'
 import type { Transactions } from './transaction.ts'
@@ -24,6 +25,8 @@ export interface AuthScope {
   readonly rounds: Rounds
   readonly store: Store
   readonly publicUrl: URL
+  /** Whose sign-out page may frame ours. */
+  readonly providerOrigin: string
   /** The session cookie's name; our other cookies are called `<name>.<something>`. */
   readonly cookieName: string
   readonly initialScopes: readonly string[]
@@ -45,6 +48,7 @@ export async function authRoutes (app: FastifyInstance, scope: AuthScope): Promi
   on('GET', '/.auth/logout', logout)
   on('POST', '/.auth/logout', logout)
   on('GET', '/.auth/logout/done', loggedOut)
+  on('GET', '/.auth/frontchannel-logout', frontChannelLogout)
   on('GET', '/.auth/me', me)
   app.all('/.auth', unknownEndpoint)
   app.all('/.auth/*', unknownEndpoint)

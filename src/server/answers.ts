@@ -135,7 +135,9 @@ export function ownAnswerHeaders ({ providerOrigin }: { readonly providerOrigin:
   return function markOwnAnswer<T> (request: FastifyRequest, reply: FastifyReply, payload: T, done: Done<T>): void {
     closeIfUnread(request.raw, reply.raw)
     if (!reply.hasHeader('scopegate-error')) reply.header('scopegate', '1')
-    reply.headers(fields)
+    // The one answer that the provider may frame says so itself.
+    const own = reply.getHeader('content-security-policy')
+    reply.headers(own === undefined ? fields : { ...fields, 'content-security-policy': own })
     done(null, payload)
   }
 }

@@ -125,6 +125,7 @@ function authScope (config: Config, { sealer, cookie, ...parts }: Parts): AuthSc
   return {
     ...parts,
     cookieName: cookie.name,
+    providerOrigin: new URL(config.entra.instance).origin,
     initialScopes: config.entra.initialScopes,
     transactions: createTransactions(sealer, cookie.name),
     rounds: createRounds(sealer, cookie.name, parts.now)

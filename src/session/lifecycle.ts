@@ -11,7 +11,7 @@ import { type CookieForm, findCookie } from './cookie.ts'
 import type { SessionIds } from './ids.ts'
 import type { SessionReader } from './reader.ts'
 import type { SessionRecords } from './records.ts'
-import { type Session as UserSession, hasEnded } from './session.ts'
+import { type Account, type Session as UserSession, hasEnded } from './session.ts'
 
 declare module 'fastify' {
   interface Session { user?: UserSession }
@@ -47,10 +47,14 @@ export interface SessionLifecycle {
   begin (request: FastifyRequest, session: UserSession): Promise<void>
   /** Ends the request's session here and clears its cookie. @returns undefined when there was none */
   end (request: FastifyRequest, reply: FastifyReply): Promise<EndedSession | undefined>
+  /** Ends every session of a user, on all replicas. */
+  endAllOf (account: Account): Promise<readonly EndedSession[]>
+  /** Ends the sessions that began with a session at the provider. Tokens stay: the request that says so is nobody's. */
+  endBySid (sid: string): Promise<void>
 }
 
 export function createSessionLifecycle (options: LifecycleOptions): SessionLifecycle {
-  const { ids, cookie, reader, byUser, publicProtocol, now } = options
+  const { records, ids, cookie, reader, byUser, publicProtocol, now } = options
   const attributes = { path: '/', httpOnly: true, secure: cookie.secure, sameSite: cookie.sameSite } as const
 
   async function register (scope: FastifyInstance): Promise<void> {
@@ -93,7 +97,7 @@ export function createSessionLifecycle (options: LifecycleOptions): SessionLifec
     try {
       await request.session.regenerate()
       if (before !== undefined) await leave(before)
-      await byUser.add(session.account, ids.recordKey(request.session.sessionId), session.absoluteEndsAt - now())
+      await byUser.add(session, ids.recordKey(request.session.sessionId), session.absoluteEndsAt - now())
       request.session.set('user', session)
       await request.session.save()
     } catch (error) {
@@ -117,7 +121,24 @@ export function createSessionLifecycle (options: LifecycleOptions): SessionLifec
     return before === undefined ? undefined : { ...before, last: await leave(before) }
   }
 
-  return { register, current, begin, end }
+  async function endByKeys (sessionKeys: readonly string[]): Promise<readonly EndedSession[]> {
+    const ended: EndedSession[] = []
+    for (const key of sessionKeys) {
+      const session = await records.read(key)
+      await records.end(key)
+      if (session !== undefined) ended.push({ key, session, last: await leave({ key, session }) })
+    }
+    return ended
+  }
+
+  return {
+    register,
+    current,
+    begin,
+    end,
+    endAllOf: async account => await endByKeys(await byUser.ofUser(account)),
+    async endBySid (sid) { await endByKeys(await byUser.ofSid(sid)) }
+  }
 }
 
 /**

@@ -14,6 +14,8 @@ export interface RingKey {
 }
 
 export interface KeyRing {
+  /** The ids of all keys, the sealing one first. */
+  readonly ids: readonly string[]
   /** The id of the key that seals. */
   readonly sealingId: string
   /** The derived 256-bit key of a ring key, or undefined when the ring has no such key. */
@@ -55,6 +57,7 @@ export function createKeyRing (keys: readonly RingKey[], deployment: string): Ke
 
   const mac = (purpose: Purpose, text: string): string => macUnder(first.id, purpose, text)!
   return {
+    ids: [...ring.keys()],
     sealingId: first.id,
     keyFor,
     macUnder,

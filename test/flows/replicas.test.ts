@@ -72,6 +72,16 @@ t.test('what one replica begins another finishes, and a sign-out at one is heard
   t.equal((await browser.fetch(at(one, '/x'))).status, 401, 'within a second, although this replica had a copy')
 })
 
+t.test('signing out everywhere holds at every replica', async t => {
+  const redis = await startRedis(t)
+  const { replicas: [one, two], at, signIn } = await start(t, redis)
+  const [here, there] = [await signIn('alice@contoso.example'), await signIn('alice@contoso.example')]
+  for (const browser of [here, there]) for (const replica of [one, two]) t.equal((await browser.fetch(at(replica, '/x'))).status, 200)
+  t.equal((await here.visit(at(one, '/.auth/logout?scope=all'))).status, 303)
+  await delay(500)
+  for (const replica of [one, two]) t.equal((await there.fetch(at(replica, '/x'))).status, 401)
+})
+
 t.test('100 parallel requests at token expiry over two replicas cause one token request per account and scope set', async t => {
   const clock = createClock(t)
   const redis = await startRedis(t)

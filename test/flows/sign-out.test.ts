@@ -13,8 +13,8 @@ async function start (t: Test) {
     routes: [{ path: '/*', upstream: 'app' }],
     entra: { initialScopes: ['api://orders/Orders.Read'] }
   })
-  const signIn = async () => {
-    const browser = createBrowser(t, { ca: entra.caPem, user: 'alice@contoso.example' })
+  const signIn = async (user = 'alice@contoso.example') => {
+    const browser = createBrowser(t, { ca: entra.caPem, user })
     await browser.go(`${url}/`)
     return browser
   }
@@ -85,4 +85,32 @@ t.test('another session of the same user lives on, and its tokens with it', asyn
   const third = await signIn()
   t.equal((await third.fetch(`${url}/`)).status, 200)
   t.ok(entra.requests().slice(before).some(call => call.endpoint === 'token'), 'tokens come from a new sign-in')
+})
+
+t.test('signing out everywhere ends every session of the user, and of nobody else', async t => {
+  const { url, signIn } = await start(t)
+  const [here, there] = [await signIn(), await signIn()]
+  const bob = await signIn('bob@contoso.example')
+  const out = await here.visit(`${url}/.auth/logout?scope=all`, { headers: { 'sec-fetch-site': 'same-origin' } })
+  t.equal(out.status, 303)
+  for (const browser of [here, there]) t.equal((await browser.fetch(`${url}/`)).status, 401)
+  t.equal((await bob.fetch(`${url}/`)).status, 200)
+})
+
+t.test('the provider\'s sign-out ends the session by sid, without a cookie, in a frame of the provider only', async t => {
+  const { entra, url, signIn } = await start(t)
+  const browser = await signIn()
+  const sid = (await browser.fetch(`${url}/.auth/me`)).json()[0].user_claims.find((claim: { typ: string }) => claim.typ === 'sid').val
+  const frame = createBrowser(t)
+  for (const query of ['', '?sid=', '?sid=somebody-elses', `?sid=${'x'.repeat(4000)}`, `?sid=${sid}&sid=other`]) {
+    t.equal((await frame.visit(`${url}/.auth/frontchannel-logout${query}`)).status, 200)
+  }
+  t.equal((await browser.fetch(`${url}/`)).status, 200, 'none of these was meant')
+
+  const reply = await frame.visit(`${url}/.auth/frontchannel-logout?sid=${sid}`)
+  t.equal(reply.status, 200)
+  t.equal(reply.headers['cache-control'], 'no-store')
+  t.equal(reply.headers['content-security-policy'], `default-src 'none'; frame-ancestors ${entra.origin}`)
+  t.equal((await browser.fetch(`${url}/`)).status, 401)
+  t.equal((await signIn().then(async again => await again.fetch(`${url}/`))).status, 200, 'tokens were not revoked')
 })

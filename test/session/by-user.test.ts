@@ -2,17 +2,21 @@
 import t from 'tap'
 import { createSessionsByUser } from '../../src/session/by-user.ts'
 import { createKeyRing } from '../../src/store/key-ring.ts'
-import { account, sessionWorld } from './support.ts'
+import type { Account, Session } from '../../src/session/session.ts'
+import { account, sessionAt, sessionWorld } from './support.ts'
 
 const hour = 3_600_000
 const bob = { ...account, oid: '44444444-4444-4444-8444-444444444444' }
+
+/** A session of an account. */
+const of = (owner: Account): Session => ({ ...sessionAt(Date.now()), account: owner })
 
 t.test('the last live session of an account is known as the last', async t => {
   const { store, keys, signIn } = sessionWorld(t)
   const byUser = createSessionsByUser(store, keys)
   const [a, b] = [await signIn(), await signIn()]
-  await byUser.add(account, a.key, hour)
-  await byUser.add(account, b.key, hour)
+  await byUser.add(of(account), a.key, hour)
+  await byUser.add(of(account), b.key, hour)
   await store.delete(a.key)
   t.equal(await byUser.remove(account, a.key), false)
   await store.delete(b.key)
@@ -23,10 +27,10 @@ t.test('sessions that have expired do not count as live', async t => {
   const { store, keys, clock, signIn } = sessionWorld(t)
   const byUser = createSessionsByUser(store, keys)
   const old = await signIn()
-  await byUser.add(account, old.key, 10 * hour)
+  await byUser.add(of(account), old.key, 10 * hour)
   clock.advance(7200)
   const fresh = await signIn()
-  await byUser.add(account, fresh.key, 10 * hour)
+  await byUser.add(of(account), fresh.key, 10 * hour)
   await store.delete(fresh.key)
   t.equal(await byUser.remove(account, fresh.key), true)
 })
@@ -35,9 +39,9 @@ t.test('accounts do not count each other\'s sessions', async t => {
   const { store, keys, signIn } = sessionWorld(t)
   const byUser = createSessionsByUser(store, keys)
   const [mine, his, elsewhere] = [await signIn(), await signIn(), await signIn()]
-  await byUser.add(account, mine.key, hour)
-  await byUser.add(bob, his.key, hour)
-  await byUser.add({ ...account, tid: bob.oid }, elsewhere.key, hour)
+  await byUser.add(of(account), mine.key, hour)
+  await byUser.add(of(bob), his.key, hour)
+  await byUser.add(of({ ...account, tid: bob.oid }), elsewhere.key, hour)
   t.equal(await byUser.remove(account, mine.key), true, 'same user in another tenant, another user of the same tenant')
   t.equal(await byUser.remove(bob, his.key), true)
 })
@@ -46,8 +50,8 @@ t.test('an account is its tenant and object id, whatever else changes', async t 
   const { store, keys, signIn } = sessionWorld(t)
   const byUser = createSessionsByUser(store, keys)
   const [a, b] = [await signIn(), await signIn()]
-  await byUser.add(account, a.key, hour)
-  await byUser.add({ ...account, homeAccountId: 'guest', environment: 'elsewhere' }, b.key, hour)
+  await byUser.add(of(account), a.key, hour)
+  await byUser.add(of({ ...account, homeAccountId: 'guest', environment: 'elsewhere' }), b.key, hour)
   t.equal(await byUser.remove(account, a.key), false)
 })
 
@@ -55,7 +59,7 @@ t.test('ending a session that the index does not know leaves the others', async 
   const { store, keys, signIn } = sessionWorld(t)
   const byUser = createSessionsByUser(store, keys)
   const a = await signIn()
-  await byUser.add(account, a.key, hour)
+  await byUser.add(of(account), a.key, hour)
   t.equal(await byUser.remove(account, 's:unknown'), false)
   t.equal(await byUser.remove(bob, 's:unknown'), true)
 })
@@ -70,9 +74,9 @@ t.test('sessions from before a key rotation are counted under the key that they 
   const [k1, k2] = [{ id: 'k1', secret: Buffer.alloc(32, 1) }, { id: 'k2', secret: Buffer.alloc(32, 2) }]
   const began = { ...account, keyId: 'k1' }
   const [one, two] = [await signIn(), await signIn()]
-  await createSessionsByUser(store, createKeyRing([k1!], 'gw')).add(began, one.key, hour)
+  await createSessionsByUser(store, createKeyRing([k1!], 'gw')).add(of(began), one.key, hour)
   const rotated = createSessionsByUser(store, createKeyRing([k2!, k1!], 'gw'))
-  await rotated.add(began, two.key, hour)
+  await rotated.add(of(began), two.key, hour)
   await store.delete(two.key)
   t.equal(await rotated.remove(began, two.key), false, 'the other one still needs the account\'s tokens')
   await store.delete(one.key)
