@@ -12,6 +12,8 @@ export interface SnippetOptions {
 export function gatewaySnippet ({ origin, tenantId, client, caFile }: SnippetOptions): string {
   const [secret] = client.secrets
   const lines = [
+    'server:',
+    '  publicUrl: http://localhost:8080',
     'entra:',
     `  instance: ${origin}/`,
     `  tenantId: ${tenantId}`,

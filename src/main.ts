@@ -60,12 +60,14 @@ function parse (argv: readonly string[]) {
   }
 }
 
-/** The first signal drains; a second one does not wait for that. */
+/** The first signal drains; a second one, of either kind, does not wait for that. */
 async function endOfService (): Promise<string> {
   return await new Promise(resolve => {
+    let isEnding = false
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => { process.exit(70) })
+      process.on(signal, () => {
+        if (isEnding) process.exit(70)
+        isEnding = true
         resolve(signal)
       })
     }

@@ -71,7 +71,7 @@ async function signIn (
   const signedIn = await scope.provider.redeem({ code, nonce, codeVerifier, scopes, claims }, { absoluteEndsAt }).catch(needOf)
   if ('reason' in signedIn) return signedIn
   await scope.lifecycle.begin(request, startSession(signedIn.account, signedIn.claims, now, scope.limits))
-  request.log.info({ event: 'signed-in' }, 'a user signed in')
+  request.log.info({ event: 'signed-in', requestId: request.id }, 'a user signed in')
   return undefined
 }
 

@@ -19,18 +19,19 @@ const waitingSeconds = 300
  * request that another site caused gets a page that asks first.
  */
 export async function logout (scope: AuthScope, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const wanted = parseReturnUrl(readQuery(request.url)('post_logout_redirect_uri'))
+  const query = readQuery(request.url)
+  const wanted = parseReturnUrl(query('post_logout_redirect_uri'))
+  const isEverywhere = query('scope') === 'all'
   if (!isFromHere(scope, request)) {
     if (request.method === 'POST') throw new errors.SG_ORIGIN_REFUSED()
-    return reply.type('text/html; charset=utf-8').send(confirmSignOutPage(wanted))
+    return reply.type('text/html; charset=utf-8').send(confirmSignOutPage(wanted, isEverywhere))
   }
   const ended = await scope.lifecycle.end(request, reply)
-  const isEverywhere = readQuery(request.url)('scope') === 'all'
   const others = isEverywhere && ended !== undefined ? await scope.lifecycle.endAllOf(ended.session.account) : []
   for (const other of others) await signOut(scope, other, true)
   const url = await signOut(scope, ended, isEverywhere || ended?.last === true)
   if (wanted !== '/') reply.setCookie(afterLogout(scope), wanted, { maxAge: waitingSeconds, sameSite: 'lax' })
-  request.log.info({ event: 'signed-out' }, 'a user signed out')
+  request.log.info({ event: 'signed-out', requestId: request.id }, 'a user signed out')
   return reply.redirect(url, 303)
 }
 

@@ -5,7 +5,7 @@ import { formatProblem, loadConfig } from '../config/load.ts'
 import { buildGateway } from '../server/gateway.ts'
 import { knownHosts } from '../server/hosts.ts'
 import { createListener } from '../server/listener.ts'
-import { createLog } from '../telemetry/log.ts'
+import { createLog, logLevels } from '../telemetry/log.ts'
 import type { Output } from './check.ts'
 
 export interface ServeOptions {
@@ -16,15 +16,20 @@ export interface ServeOptions {
   readonly ended: Promise<string>
 }
 
-/** @returns the exit code: 0 after a drain, 1 when the config has problems, 70 when listening failed */
+/** @returns the exit code: 0 after a drain, 1 when the config has problems, 2 for a wrong LOG_LEVEL, 70 when listening failed */
 export async function serve ({ file, env, err, ended }: ServeOptions): Promise<number> {
+  const level = env.LOG_LEVEL ?? 'info'
+  if (!logLevels.includes(level)) {
+    err.write(`LOG_LEVEL must be one of ${logLevels.join(', ')}\n`)
+    return 2
+  }
   const loaded = loadConfig({ file, env })
   if (loaded.kind === 'problems') {
     for (const problem of loaded.problems) err.write(`${formatProblem(problem)}\n`)
     return 1
   }
   const { config } = loaded
-  const log = createLog(env.LOG_LEVEL ?? 'info')
+  const log = createLog(level)
   const gateway = await buildGateway(config, { log, now: Date.now })
   const listener = createListener(config.server, { isKnownHost: knownHosts(config), handle: gateway.handle, log })
   try {

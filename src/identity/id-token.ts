@@ -109,6 +109,7 @@ function asRefusal (cause: unknown): never {
   throw new errors.SG_SIGN_IN_REFUSED({ cause })
 }
 
+/** The reason is the code of the cause, because the log shows codes and no messages. */
 function refusal (reason: string): Error {
-  return new errors.SG_SIGN_IN_REFUSED({ cause: new TypeError(reason) })
+  return new errors.SG_SIGN_IN_REFUSED({ cause: Object.assign(new TypeError(reason), { code: reason }) })
 }

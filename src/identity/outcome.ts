@@ -104,8 +104,21 @@ export function classify (error: unknown, where: Where): Verdict {
   return table.find(row => row.when(facts, where))?.verdict(facts) ?? { kind: 'unknown' }
 }
 
+/** The provider's error as the log may show it: by its number or name, without its text. */
+export class ProviderRefusal extends Error {
+  /** `AADSTS` and a number, or the OAuth error. */
+  readonly code: string
+  constructor (error: unknown) {
+    super('the provider refused', { cause: error })
+    this.name = 'ProviderRefusal'
+    const facts = error instanceof AuthError ? factsOf(error) : undefined
+    this.code = facts === undefined ? 'unknown' : facts.number > 0 ? `AADSTS${facts.number}` : facts.error
+  }
+}
+
 /** The coded error of a verdict that no sign-in will lift: a `sign-in` that comes here was tried and did not help. */
-export function codedError (verdict: Verdict, cause: unknown): Error {
+export function codedError (verdict: Verdict, error: unknown): Error {
+  const cause = error instanceof AuthError && !(error instanceof StsError) ? new ProviderRefusal(error) : error
   switch (verdict.kind) {
     case 'unavailable': return new ProviderUnavailable(verdict.retryAfterMs, cause)
     case 'misconfigured': return new errors.SG_PROVIDER_MISCONFIGURED({ cause })

@@ -3,6 +3,7 @@
  * in both directions. Nothing is retried, followed, inflated or buffered.
  */
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
 import { type CompiledRoute, rewritePath } from '../config/compile.ts'
@@ -11,7 +12,7 @@ import { upstreamFailure } from './failure.ts'
 import { closeIfUnread, declaredLength, hasBody, limitedBody } from './request-body.ts'
 import type { RequestHeaderWriter } from './request-headers.ts'
 import type { ResponseHeaderWriter } from './response-headers.ts'
-import { maxInFlight, type Upstream } from './upstreams.ts'
+import { connections, maxInFlight, type Upstream } from './upstreams.ts'
 
 /** A route with everything that its requests need, made once at start. */
 export interface ForwardPlan {
@@ -33,8 +34,13 @@ export function forward (plan: ForwardPlan, request: FastifyRequest, reply: Fast
     reply.header('retry-after', '1').send(new errors.SG_OVERLOADED())
     return
   }
+  if (raw.socket.destroyed) {
+    // The client left while a guard waited: nobody is there for an answer, and nothing would tell the exchange so.
+    reply.hijack()
+    return
+  }
   const body = hasBody(raw) ? limitedBody(raw, route.maxBodyBytes) : null
-  if (body !== null && raw.headers.expect !== undefined) reply.raw.writeContinue()
+  if (body !== null && raw.headers.expect !== undefined && raw.httpVersionMinor === 1) reply.raw.writeContinue()
   const target = raw.target!
   const injected = { claims: request.live?.session.claims, bearer: request.bearer, requestId: request.id }
   upstream.dispatcher.dispatch({
@@ -62,20 +68,30 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #plan: ForwardPlan
   readonly #reply: FastifyReply
   readonly #client: ServerResponse
+  readonly #socket: Socket
+  readonly #onClientLeft = (): void => { this.#clientLeft() }
   #abort: ((reason?: Error) => void) | undefined
   #interims = 0
+  #isCounted = true
+  #queued: NodeJS.Timeout | undefined
+  #stalled: NodeJS.Timeout | undefined
   #state: 'waiting' | 'answering' | 'over' = 'waiting'
 
   constructor (plan: ForwardPlan, reply: FastifyReply) {
     this.#plan = plan
     this.#reply = reply
     this.#client = reply.raw
-    plan.upstream.inFlight++
-    this.#client.once('close', () => { this.#clientLeft() })
+    this.#socket = reply.request.raw.socket
+    // The socket, not the response: a response that waits behind another on its connection is never told that it closed.
+    this.#socket.once('close', this.#onClientLeft)
+    if (++plan.upstream.inFlight > connections) {
+      this.#queued = setTimeout(() => { this.#gaveUp() }, plan.route.timeouts.headersSeconds * 1000)
+    }
   }
 
   /** Also called again if undici moves a request to another connection before it was written. */
   onConnect (abort: (reason?: Error) => void): void {
+    clearTimeout(this.#queued)
     this.#abort = abort
     if (this.#state === 'over') abort()
   }
@@ -88,7 +104,10 @@ class Exchange implements Dispatcher.DispatchHandler {
     writeHead(client, status, statusText, headers)
     this.#reply.hijack()
     this.#state = 'answering'
-    client.on('drain', resume)
+    client.on('drain', () => {
+      clearTimeout(this.#stalled)
+      resume()
+    })
     if (isBodiless(status)) this.#end()
     return true
   }
@@ -100,7 +119,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onData (chunk: Buffer): boolean {
-    return this.#client.write(chunk)
+    const hasRoom = this.#client.write(chunk)
+    // A client that does not read holds a connection to the upstream; it gets as long as the upstream would.
+    if (!hasRoom) this.#stalled = setTimeout(() => { this.#socket.destroy() }, this.#plan.route.timeouts.bodySeconds * 1000)
+    return hasRoom
   }
 
   onComplete (): void {
@@ -110,6 +132,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   onError (error: Error): void {
     const before = this.#state
     this.#over()
+    this.#uncount()
     if (before === 'waiting') {
       // Whoever sends more than is taken is not asked for another request, even if it fitted into what was read already.
       if (isOwn(error)) this.#client.shouldKeepAlive = false
@@ -122,18 +145,32 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   #end (): void {
     this.#over()
+    this.#uncount()
     this.#client.end()
   }
 
   #clientLeft (): void {
-    if (this.#state === 'over') return
     this.#over()
+    // Without a connection yet it stays in the upstream's queue, and counted, until its turn comes and it is aborted.
     this.#abort?.()
   }
 
+  /** Its turn at the upstream did not come in time. */
+  #gaveUp (): void {
+    this.#over()
+    this.#reply.header('retry-after', '1').send(new errors.SG_OVERLOADED())
+  }
+
   #over (): void {
-    if (this.#state !== 'over') this.#plan.upstream.inFlight--
     this.#state = 'over'
+    this.#socket.off('close', this.#onClientLeft)
+    clearTimeout(this.#queued)
+    clearTimeout(this.#stalled)
+  }
+
+  #uncount (): void {
+    if (this.#isCounted) this.#plan.upstream.inFlight--
+    this.#isCounted = false
   }
 }
 

@@ -27,6 +27,7 @@ declare module 'fastify' {
 
 /** What a guard sees and sets of a request. */
 export interface Guarded {
+  readonly id: string
   readonly raw: IncomingMessage
   readonly method: string
   live: LiveSession | undefined
@@ -38,7 +39,7 @@ export interface GuardDeps {
   readonly provider: IdentityProvider
   readonly publicOrigin: string
   readonly endSession: (live: LiveSession) => Promise<void>
-  readonly onRefusal: (route: CompiledRoute, by: string) => void
+  readonly onRefusal: (route: CompiledRoute, by: string, requestId: string) => void
 }
 
 /** A guard: answers at once when it can, since most requests never have to wait for anything. */
@@ -53,8 +54,10 @@ const signIn = { reason: 'sign_in_required', scopes: [] } as const
 export function refuseEncodedSlash (_deps: GuardDeps, route: CompiledRoute, request: Guarded): void {
   const { path, routePath } = request.raw.target!
   if (path === routePath) return
+  const hasSlash = /%2F|%5C/.test(path)
+  if (hasSlash && !route.allowEncodedSlash) throw new errors.SG_TARGET_INVALID()
   const isLiteral = path.startsWith(route.prefix) && (path.length === route.prefix.length || path[route.prefix.length] === '/')
-  if (!route.allowEncodedSlash || !isLiteral) throw new errors.SG_TARGET_INVALID()
+  if ((hasSlash || route.rewrite !== undefined) && !isLiteral) throw new errors.SG_TARGET_INVALID()
 }
 
 /** A store that does not answer throws: nobody is anonymous because of that. */
@@ -87,7 +90,7 @@ export function requireAccess ({ onRefusal }: GuardDeps, route: CompiledRoute, r
   if (route.allow === undefined && route.deny === undefined) return
   const decision = request.live === undefined ? refusedAnonymous : decideAccess(route, request.live.session)
   if (decision.kind === 'allowed') return
-  onRefusal(route, decision.by)
+  onRefusal(route, decision.by, request.id)
   throw new errors.SG_ACCESS_DENIED()
 }
 

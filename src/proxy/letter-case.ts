@@ -12,9 +12,17 @@ interface Pattern {
 }
 
 /** Takes a canonical path to the one that is routed; `undefined` when neither rule would do for both. */
-export type LetterCaseRule = (path: string) => string | undefined
+export type LetterCaseRule = (path: string, host?: string) => string | undefined
 
+/** Each host has its own routes beside those of any host. */
 export function letterCaseRule (routes: readonly CompiledRoute[]): LetterCaseRule {
+  const rules = new Map([...new Set(routes.flatMap(route => route.hosts ?? []))].map(host => [host, ruleOf(routes, host)]))
+  const anyHost = ruleOf(routes, undefined)
+  return (path, host = '') => (rules.get(host) ?? anyHost)(path)
+}
+
+function ruleOf (all: readonly CompiledRoute[], host: string | undefined): (path: string) => string | undefined {
+  const routes = all.filter(({ hosts }) => hosts === undefined || (host !== undefined && hosts.includes(host)))
   const exact = patternsOf(routes, prefix => prefix)
   const folded = patternsOf(routes, fold)
   // With lower-case routes only, a path without capitals is no other spelling of anything: the usual request ends here.

@@ -11,7 +11,7 @@ export interface Target {
   readonly kind: 'target'
   /** The path as it goes to the upstream: only necessary escapes, in upper case. */
   readonly path: string
-  /** The path that routes are matched against: `path`, with encoded slashes and backslashes read as slashes. */
+  /** The path that routes are matched against: encoded slashes and backslashes are slashes, and no literal is escaped. */
   readonly routePath: string
   /** From `?` on, byte for byte as received; empty when there is none. */
   readonly query: string
@@ -104,7 +104,15 @@ function decoded (path: string, query: string, authority: string | undefined): T
     .replace(/["<>^`{|}]/g, character => '%' + character.charCodeAt(0).toString(16).toUpperCase())
   const why = refusalOf(normal)
   if (why !== undefined) return refused(why)
-  return { kind: 'target', path: normal, routePath: normal.replace(/%2F|%5C/g, '/'), query, authority }
+  return { kind: 'target', path: normal, routePath: asRoutes(normal), query, authority }
+}
+
+/**
+ * A path as routes are written. The characters that a route's path may have besides unreserved ones are decoded to find it:
+ * `/%40admin` is a way to write `/@admin` for any backend. They stay escaped for the upstream, as the client sent them.
+ */
+function asRoutes (path: string): string {
+  return path.replace(/%2F|%5C/g, '/').replace(/%(?:2[1467BC]|3[AD]|40)/g, decodeURIComponent)
 }
 
 /** Why a path with normalised escapes could be read as another one, or undefined when it could not. */

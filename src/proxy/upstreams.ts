@@ -19,7 +19,8 @@ export interface Upstreams {
   close (): Promise<void>
 }
 
-const connections = 128
+/** Connections to an upstream; requests beyond wait for one. */
+export const connections = 128
 /** Requests in flight and waiting beyond which an upstream answers 503 for itself (security.md, M8). */
 export const maxInFlight = connections + 256
 /** Shorter than what backends usually keep a connection for, so that we seldom write into one that is being closed. */

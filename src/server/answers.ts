@@ -52,11 +52,12 @@ const restartable: ReadonlySet<ErrorCode> = new Set([
   'SG_SIGN_IN_EXPIRED', 'SG_SIGN_IN_MISMATCH', 'SG_SIGN_IN_REFUSED', 'SG_CONSENT_NEEDED'
 ])
 
-/** What the client asked for and may not have is worth a line; what failed on our side is worth a stack. */
+/** A refusal with a reason is worth a line, a fault a warning, and a bug a stack. */
 function logProblem (request: FastifyRequest, problem: Problem, error: Error): void {
   const { code, status, title } = problem
   if (code === 'SG_INTERNAL') request.log.error({ err: error, requestId: request.id }, 'unexpected error')
   else if (status >= 500) request.log.warn({ code, cause: causeOf(error), requestId: request.id }, title)
+  else if (error.cause !== undefined) request.log.info({ code, cause: causeOf(error), requestId: request.id }, title)
 }
 
 /** Names and codes of what lies under an error: enough to find it, nothing that a provider or an upstream said. */

@@ -62,7 +62,7 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
   return {
     handle (request, response) {
       const { path, routePath, query } = request.target!
-      request.url = ownPath(path, routedPath(routePath)) + query
+      request.url = ownPath(path, routedPath(routePath, request.headers.host)) + query
       app.routing(request, response)
     },
     isReady: () => provider.isReady() && store.isReady(),
@@ -142,7 +142,7 @@ function proxyScope (config: Config, parts: Parts): ProxyScope {
       provider,
       publicOrigin: publicUrl.origin,
       endSession: async live => { await endSession(parts, live) },
-      onRefusal: (route, by) => log.info({ event: 'access-refused', route: route.id, by }, 'access refused')
+      onRefusal: (route, by, requestId) => log.info({ event: 'access-refused', requestId, route: route.id, by }, 'access refused')
     },
     headers: {
       publicUrl,

@@ -67,6 +67,8 @@ export function createListener (config: Config['server'], { isKnownHost, handle,
     refuse(response, refusal, requestId)
   }
 
+  // Each request that is under way listens for the end of its connection, and a connection may carry many at once.
+  server.on('connection', socket => { socket.setMaxListeners(0) })
   server.on('request', admit)
   // The interim answer is given when somebody is going to read the body, not before.
   server.on('checkContinue', admit)
@@ -80,6 +82,10 @@ export function createListener (config: Config['server'], { isKnownHost, handle,
 function check (request: IncomingMessage, isKnownHost: (host: string) => boolean): Target | Refusal {
   if (!methods.has(request.method ?? '')) return { kind: 'refused', status: 405, why: 'a method that no route can list' }
   if (request.httpVersionMajor !== 1) return { kind: 'refused', status: 505, why: 'another version than HTTP/1' }
+  const coding = request.headers['transfer-encoding']
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
+    return { kind: 'refused', status: 400, why: 'a transfer coding besides chunked' }
+  }
   const target = parseTarget(request.url ?? '')
   if (target.kind === 'refused') return target
   const fields = readFields(request.rawHeaders)
@@ -119,7 +125,9 @@ function problemText (status: number, requestId: string): string {
 
 /** What the parser could not read (RFC 9112, section 2.2): answered in plain bytes, then closed. */
 function answerBrokenRequest (error: Error & { code?: string }, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+  // In the middle of an answer, another one would be read as part of it; Node looks at the same before it writes one.
+  const isAnswering = (socket as Socket & { _httpMessage?: unknown })._httpMessage != null
+  if (!socket.writable || isAnswering || error.code === 'ECONNRESET') {
     socket.destroy()
     return
   }

@@ -7,6 +7,9 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 
 export type { Logger }
 
+/** From the fewest lines to the most. */
+export const logLevels: readonly string[] = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+
 /** Lines are gathered until there are so many bytes, or for so many milliseconds: a write per line costs a request's share. */
 const gatheredBytes = 4096
 const gatheredMs = 500

@@ -84,10 +84,15 @@ const refusedTargets: Readonly<Record<string, readonly string[]>> = {
   'raw characters beyond ASCII': ['/ä', '/\u2024\u2024/admin', '/a?ä', '/\ud800', '/\uff0e\uff0e/', '/a\u00a0b', '/a?\u0085', '/\u0100']
 }
 
+/** A path with the characters decoded that a route's path may have (config reference, `path`). */
+function literal (path: string): string {
+  return [...'!$&\'+,=:@'].reduce((text, character) => text.replaceAll(`%${character.charCodeAt(0).toString(16).toUpperCase()}`, character), path)
+}
+
 t.test('an acceptable path comes out in its one canonical form', async t => {
   for (const [raw, canonical] of Object.entries(paths)) {
     const path = canonical === '=' ? raw : canonical
-    t.same(parseTarget(raw), { kind: 'target', path, routePath: path, query: '', authority: undefined }, raw)
+    t.same(parseTarget(raw), { kind: 'target', path, routePath: literal(path), query: '', authority: undefined }, raw)
   }
 })
 
@@ -230,6 +235,6 @@ t.test('property: the path that is routed is the path that is forwarded, with en
   fc.assert(fc.property(anything, raw => {
     const target = parseTarget(raw)
     if (target.kind === 'refused') return true
-    return target.routePath === target.path.replace(/%2F|%5C/g, '/') && !/%(?:2f|5c)/i.test(target.routePath)
+    return target.routePath === literal(target.path.replace(/%2F|%5C/g, '/')) && !/%(?:2f|5c)/i.test(target.routePath)
   }), runs)
 })
