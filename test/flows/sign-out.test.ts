@@ -63,6 +63,8 @@ t.test('another site can only ask', async t => {
     const asked = await browser.visit(`${url}/.auth/logout`, { headers: { 'sec-fetch-site': site } })
     t.equal(asked.status, 200)
     t.match(asked.body, /<form method="post" action="\/\.auth\/logout/)
+    const everywhere = await browser.visit(`${url}/.auth/logout?scope=all`, { headers: { 'sec-fetch-site': site } })
+    t.match(everywhere.body, /action="[^"]*scope=all/, 'what was asked for is asked back')
     const posted = await browser.visit(`${url}/.auth/logout`, { method: 'POST', headers: { 'sec-fetch-site': site } })
     t.equal(posted.status, 403)
     t.equal(posted.headers['scopegate-error'], 'SG_ORIGIN_REFUSED')
