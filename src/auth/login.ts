@@ -46,7 +46,7 @@ function hint (parameter: ReturnType<ReturnType<typeof readQuery>>): string | un
 }
 
 /** Someone who is signed in and needs more should not have to pick the account again. */
-export function loginHintOf (claims: Claims | undefined): string | undefined {
+function loginHintOf (claims: Claims | undefined): string | undefined {
   const value = claims?.login_hint ?? claims?.preferred_username
   return typeof value === 'string' ? value : undefined
 }

@@ -4,7 +4,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errors } from '../errors.ts'
 import type { EndedSession } from '../session/lifecycle.ts'
-import { loginHintOf } from './login.ts'
 import { confirmSignOutPage } from './pages/confirm-sign-out.ts'
 import { signedOutPage } from './pages/signed-out.ts'
 import { readQuery } from './query.ts'
@@ -59,7 +58,7 @@ function afterLogout (scope: AuthScope): string {
 
 /** Only the opaque claim of that name suppresses the provider's account picker; a user name does not. */
 function loginHintClaim (claims: Readonly<Record<string, unknown>>): string | undefined {
-  return typeof claims.login_hint === 'string' ? loginHintOf(claims) : undefined
+  return typeof claims.login_hint === 'string' ? claims.login_hint : undefined
 }
 
 /**

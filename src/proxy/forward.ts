@@ -121,7 +121,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   onData (chunk: Buffer): boolean {
     const hasRoom = this.#client.write(chunk)
     // A client that does not read holds a connection to the upstream; it gets as long as the upstream would.
-    if (!hasRoom) this.#stalled = setTimeout(() => { this.#socket.destroy() }, this.#plan.route.timeouts.bodySeconds * 1000)
+    if (!hasRoom) {
+      clearTimeout(this.#stalled)
+      this.#stalled = setTimeout(() => { this.#socket.destroy() }, this.#plan.route.timeouts.bodySeconds * 1000)
+    }
     return hasRoom
   }
 
