@@ -122,10 +122,12 @@ t.test('a seal of nobody stays shut', async () => {
   const encoded = (value: string): string => Buffer.from(value).toString('base64url')
   const part = fc.base64String()
   const made = fc.tuple(header, part, part, part, part).map(([head, ...parts]) => [encoded(head), ...parts].join('.'))
-  // Only up to the tag: its last character has bits that mean nothing.
+  // Spellings differ in bits that mean nothing at the end of a part; the header is authenticated as it is spelt.
+  const meaning = ([head, ...parts]: string[]): string => [head, ...parts.map(one => Buffer.from(one, 'base64url').toString('hex'))].join('.')
+  const isSame = (sealed: string): boolean => meaning(sealed.split('.')) === meaning(good.split('.'))
   const near = fc.tuple(fc.nat(good.length - 2), fc.constantFrom('', 'A', '.', '-', '%')).map(([at, more]) => good.slice(0, at) + more + good.slice(at + 1))
   await fc.assert(fc.asyncProperty(fc.oneof(made, near, text), async sealed =>
-    sealed === good || await sealer.open('transaction', sealed) === undefined), { ...bounded, numRuns: 3000 })
+    isSame(sealed) || await sealer.open('transaction', sealed) === undefined), { ...bounded, numRuns: 3000 })
 })
 
 const fieldName = fc.oneof(fc.constantFrom(
