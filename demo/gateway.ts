@@ -23,8 +23,15 @@ export interface Neighbours {
 
 /** The gateway's process. */
 export interface RunningGateway extends Running {
+  readonly managementUrl: string
   /** Resolves when the process is gone, whoever ended it. */
   readonly ended: Promise<void>
+}
+
+/** What the gateway listens on. */
+export interface GatewayPorts {
+  readonly gateway: number
+  readonly management: number
 }
 
 const startMs = 30_000
@@ -35,21 +42,22 @@ const endMs = 8_000
 /**
  * Starts the gateway and waits until a sign-in can begin.
  *
- * @param port - a free one, as `findPort` gives it: the config has to name it beforehand
+ * @param ports - free ones, as `findPort` gives them: the config has to name them beforehand
  * @throws DemoFailure the gateway ended or was not ready in time; its own words are on standard error
  */
-export async function startGateway (port: number, neighbours: Neighbours): Promise<RunningGateway> {
-  const url = `http://localhost:${port}`
+export async function startGateway (ports: GatewayPorts, neighbours: Neighbours): Promise<RunningGateway> {
+  const url = `http://localhost:${ports.gateway}`
+  const managementUrl = `http://127.0.0.1:${ports.management}`
   const folder = mkdtempSync(join(tmpdir(), 'scopegate-demo-'))
   const config = join(folder, 'gateway.yaml')
-  writeFileSync(config, configFor(url, port, neighbours))
+  writeFileSync(config, configFor(url, ports, neighbours))
   const child = spawn(process.execPath, [fileIn('dist/src/main.js'), 'serve', '--config', config], {
     // Waiting for its first answers would fill the log with warnings. LOG_LEVEL=info shows those and every request.
     env: { LOG_LEVEL: 'error', ...process.env, AZURE_CLIENT_SECRET: 'gw-secret' },
     stdio: ['ignore', 'inherit', 'inherit']
   })
   const ended = once(child, 'exit').then(() => { rmSync(folder, { recursive: true, force: true }) })
-  const gateway = { url, ended, close: async () => { await end(child, ended) } }
+  const gateway = { url, managementUrl, ended, close: async () => { await end(child, ended) } }
   try {
     await waitForSignIn(gateway, child, neighbours.entra.origin)
   } catch (error) {
@@ -60,9 +68,10 @@ export async function startGateway (port: number, neighbours: Neighbours): Promi
 }
 
 /** gateway.yaml with the addresses of this run; everything else is as it stands there. */
-function configFor (url: string, port: number, { entra, legacyUrl, ordersUrl, graphUrl }: Neighbours): string {
+function configFor (url: string, ports: GatewayPorts, { entra, legacyUrl, ordersUrl, graphUrl }: Neighbours): string {
   const config = parseDocument(readFileSync(fileIn('demo/gateway.yaml'), 'utf8'))
-  config.setIn(['server', 'port'], port)
+  config.setIn(['server', 'port'], ports.gateway)
+  config.setIn(['server', 'management', 'port'], ports.management)
   config.setIn(['server', 'publicUrl'], url)
   config.setIn(['entra', 'instance'], `${entra.origin}/`)
   config.setIn(['entra', 'caFile'], entra.caFile)

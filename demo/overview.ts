@@ -9,6 +9,7 @@ export function overviewOf ({ gateway, entra, legacyUrl, ordersUrl, graphUrl }: 
 scopegate demo: an app that knows nothing about OAuth, behind a gateway that does.
 
   open this          ${gateway.url}
+  its health         ${gateway.managementUrl}/readyz
   Entra ID emulator  ${entra.origin}
   legacy app         ${legacyUrl}
   orders API         ${ordersUrl}  wants tokens for api://orders
@@ -28,7 +29,7 @@ What to try
   4. Sign out.
 
 The browser warns about the emulator's certificate: go on, or trust ${entra.caFile}
-LOG_LEVEL=info shows every request; ports are changed by DEMO_GATEWAY_PORT, DEMO_EMULATOR_PORT, DEMO_LEGACY_PORT,
-DEMO_ORDERS_PORT and DEMO_GRAPH_PORT. Ctrl-C ends everything.
+LOG_LEVEL=info shows every request; ports are changed by DEMO_GATEWAY_PORT, DEMO_MANAGEMENT_PORT, DEMO_EMULATOR_PORT,
+DEMO_LEGACY_PORT, DEMO_ORDERS_PORT and DEMO_GRAPH_PORT. Ctrl-C ends everything.
 `
 }

@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { fileIn } from './files.ts'
 
 /** What listens. */
-export type Part = 'gateway' | 'emulator' | 'legacy' | 'orders' | 'graph'
+export type Part = 'gateway' | 'management' | 'emulator' | 'legacy' | 'orders' | 'graph'
 
 interface Place {
   readonly title: string
@@ -16,6 +16,7 @@ interface Place {
 
 const places: Readonly<Record<Part, Place>> = {
   gateway: { title: 'gateway', variable: 'DEMO_GATEWAY_PORT', port: 8080 },
+  management: { title: 'management listener', variable: 'DEMO_MANAGEMENT_PORT', port: 9090 },
   emulator: { title: 'Entra ID emulator', variable: 'DEMO_EMULATOR_PORT', port: 8443 },
   legacy: { title: 'legacy app', variable: 'DEMO_LEGACY_PORT', port: 3001 },
   orders: { title: 'orders API', variable: 'DEMO_ORDERS_PORT', port: 3002 },
@@ -45,6 +46,7 @@ export function readSettings (env: Readonly<Record<string, string | undefined>>)
   return {
     ports: {
       gateway: portOf('gateway'),
+      management: portOf('management'),
       emulator: portOf('emulator'),
       legacy: portOf('legacy'),
       orders: portOf('orders'),

@@ -45,6 +45,7 @@ async function startParts (settings: Settings, running: Array<{ close (): Promis
   }
   // Looked at first, since it is the port that people know; the app registration names it too.
   const port = await listenAs('gateway', settings, findPort)
+  const management = await listenAs('management', settings, findPort)
   const entra = keep(await listenAs('emulator', settings, async at => await startEmulator({
     config: registeredAt(port), port: at, tlsFolder: settings.tlsFolder
   })))
@@ -52,6 +53,6 @@ async function startParts (settings: Settings, running: Array<{ close (): Promis
   const { url: legacyUrl } = keep(await listenAs('legacy', settings, startLegacyApp))
   const { url: ordersUrl } = keep(await listenAs('orders', settings, async at => await startOrdersApi(at, issuer)))
   const { url: graphUrl } = keep(await listenAs('graph', settings, async at => await startGraphApi(at, issuer)))
-  const gateway = keep(await startGateway(port, { entra, legacyUrl, ordersUrl, graphUrl }))
+  const gateway = keep(await startGateway({ gateway: port, management }, { entra, legacyUrl, ordersUrl, graphUrl }))
   return { gateway, entra, legacyUrl, ordersUrl, graphUrl }
 }

@@ -35,6 +35,8 @@ export interface EmulatorOptions {
   readonly adminToken?: string | undefined
   /** Lets `issuerMode: microsoft` be used. */
   readonly allowMicrosoftIssuer?: boolean
+  /** Clients reach it as `origin` of the config, port and all, through a proxy that knows the way. */
+  readonly isBehindProxy?: boolean
   /** Folder that keeps CA and leaf between runs. Default: made anew, in memory. */
   readonly tlsFolder?: string
 }
@@ -42,6 +44,7 @@ export interface EmulatorOptions {
 export interface Emulator {
   /** `https://localhost:PORT` */
   readonly origin: string
+  readonly port: number
   /** The CA to trust, as PEM text and as a file; both empty with `tls: off`. */
   readonly caPem: string
   readonly caFile: string
@@ -71,10 +74,11 @@ export async function startEmulator (options: EmulatorOptions = {}): Promise<Emu
   const app = createApp(world, admin, tls)
   await app.listen({ host: options.host ?? 'localhost', port: options.port ?? 0 })
   const { port } = app.server.address() as { port: number }
-  world.origin = `${tls === undefined ? 'http' : 'https'}://${hostname}:${port}`
+  world.origin = options.isBehindProxy === true ? config.origin ?? DEFAULT_ORIGIN : `${tls === undefined ? 'http' : 'https'}://${hostname}:${port}`
   const ca = publishCa(tls, options.tlsFolder)
   return {
     origin: world.origin,
+    port,
     caPem: tls?.caPem ?? '',
     caFile: ca.file,
     config,

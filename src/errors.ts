@@ -25,7 +25,7 @@ export const errors = {
   SG_UPSTREAM_UNREACHABLE: createError('SG_UPSTREAM_UNREACHABLE', 'The application does not answer', 502),
   SG_UPSTREAM_TLS: createError('SG_UPSTREAM_TLS', 'The application could not be reached securely', 502),
   SG_UPSTREAM_TIMEOUT: createError('SG_UPSTREAM_TIMEOUT', 'The application did not answer in time', 504),
-  SG_OVERLOADED: createError('SG_OVERLOADED', 'Too many requests at once', 503),
+  SG_OVERLOADED: createError('SG_OVERLOADED', 'Too many requests', 503),
   SG_INTERNAL: createError('SG_INTERNAL', 'Something went wrong', 500),
   SG_CONFIG_INVALID: createError('SG_CONFIG_INVALID', 'The configuration is not valid', 500)
 } as const
@@ -42,6 +42,8 @@ export interface SignInNeed {
   readonly scopes: readonly string[]
   /** A claims request as JSON text, from the provider's error or an API's challenge (OIDC Core, section 5.5). */
   readonly claims?: string | undefined
+  /** What the provider said to that, for the log; undefined when it was not asked. */
+  readonly cause?: string | undefined
 }
 
 /** A refusal that a sign-in would lift. Answered with a redirect to a navigation and with 401 to anything else. */
@@ -50,6 +52,50 @@ export class SignInRequired extends errors.SG_SIGN_IN_REQUIRED {
   constructor (need: SignInNeed) {
     super()
     this.need = need
+  }
+}
+
+/** What an API client can do about a refusal, in the words of RFC 6750, section 3, and of Entra's claims challenges. */
+export type BearerChallenge =
+  /** Get another token. */
+  | { readonly error: 'invalid_token' }
+  /** Get another token with these claims (JSON text), for which the user may have to do something. */
+  | { readonly error: 'insufficient_claims', readonly claims: string }
+
+/** Adds to an error what an API client that gets it is to be told. @returns the error */
+export function challenging (error: Error, challenge: BearerChallenge): Error {
+  challenges.set(error, challenge)
+  return error
+}
+
+/** @returns undefined when there is nothing that another token would help against */
+export function bearerChallengeOf (error: Error): BearerChallenge | undefined {
+  return challenges.get(error)
+}
+
+/** Beside the errors: all errors of a code are instances of each other. */
+const challenges = new WeakMap<Error, BearerChallenge>()
+
+/** A WebSocket handshake of another version than ours (RFC 6455, section 4.4): refused like others, with 426. */
+export function upgradeRequired (options: { readonly cause: unknown }): Error {
+  const error = new errors.SG_TARGET_INVALID(options)
+  upgradeRefusals.add(error)
+  return error
+}
+
+/** Known by themselves: a status that an error carries is not believed. */
+const upgradeRefusals = new WeakSet<Error>()
+
+/**
+ * One client asks too often while others are served: the code of an overload, with the status that says whose it is
+ * (RFC 6585, section 4).
+ */
+export class TooManyRequests extends errors.SG_OVERLOADED {
+  /** When it may ask again, in milliseconds from now. */
+  readonly retryAfterMs: number
+  constructor (retryAfterMs: number) {
+    super()
+    this.retryAfterMs = retryAfterMs
   }
 }
 
@@ -76,7 +122,14 @@ export interface Problem {
 export function problemOf (error: unknown): Problem {
   const code = codeOf(error)
   const entry = new errors[code]()
-  return { code, status: entry.statusCode ?? 500, title: entry.message }
+  return { code, status: ownStatusOf(error) ?? entry.statusCode ?? 500, title: entry.message }
+}
+
+/** Where an error has another status than its code. Looked at by class: all errors of a code are instances of each other. */
+function ownStatusOf (error: unknown): 426 | 429 | undefined {
+  if (!(error instanceof Error)) return undefined
+  if (upgradeRefusals.has(error)) return 426
+  return error.constructor === TooManyRequests ? 429 : undefined
 }
 
 function codeOf (error: unknown): ErrorCode {

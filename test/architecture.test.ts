@@ -27,12 +27,16 @@ const importers: Readonly<Record<string, readonly string[]>> = {
   '@fastify/error': ['errors.ts'],
   '@fastify/http-proxy': ['proxy/routes.ts'],
   '@fastify/session': ['session/lifecycle.ts'],
+  '@keyv/mysql': ['store/sql/mysql.ts'],
+  '@keyv/postgres': ['store/sql/postgres.ts'],
   '@keyv/redis': ['store/'],
+  '@keyv/sqlite': ['store/sql/sqlite.ts'],
   ajv: ['config/'],
-  fastify: ['server/gateway.ts'],
+  fastify: ['server/app.ts', 'server/management-app.ts'],
   jose: ['identity/', 'store/seal.ts'],
   keyv: ['store/'],
   'node-forge': ['identity/pfx.ts'],
+  pg: ['store/sql/postgres.ts'],
   pino: ['telemetry/'],
   'prom-client': ['telemetry/'],
   typebox: ['config/'],
@@ -46,6 +50,8 @@ const worlds = ['src', 'emulator', 'demo', 'bench', 'test']
 interface Import {
   readonly specifier: string
   readonly typeOnly: boolean
+  /** Imported when that line is reached. */
+  readonly dynamic?: boolean
 }
 
 interface Source {
@@ -83,7 +89,7 @@ function parse (path: string, text: string): Pick<Source, 'imports' | 'usesProce
     } else if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined) {
       imports.push({ specifier: textOf(node.moduleSpecifier), typeOnly: node.isTypeOnly })
     } else if (ts.isCallExpression(node) && isDynamicImport(node)) {
-      imports.push({ specifier: textOf(node.arguments[0]), typeOnly: false })
+      imports.push({ specifier: textOf(node.arguments[0]), typeOnly: false, dynamic: true })
     } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
       imports.push({ specifier: textOf(node.argument.literal), typeOnly: true })
     } else if (ts.isIdentifier(node) && node.text === 'process' && !isPropertyName(node)) usesProcess = true
@@ -137,7 +143,11 @@ const isForeign = ({ specifier }: Import): boolean => !/^(?:\.|node:)/.test(spec
 const packageOf = (specifier: string): string => specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')
 
 const src = filesBelow('src').map(path => read(path, 'src'))
-const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: Record<string, string> }
+const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  dependencies: Record<string, string>
+  peerDependencies: Record<string, string>
+  peerDependenciesMeta: Record<string, { optional: boolean }>
+}
 
 t.test('the parser sees every way to import and every use of the process', async t => {
   const { imports } = parse('x.ts', `
@@ -182,8 +192,19 @@ t.test('a foreign package has one importer, and every one is in the table', asyn
 
 t.test('package.json lists what is imported, and nothing that is not', async t => {
   const imported = new Set(src.flatMap(source => source.imports.filter(isForeign).map(({ specifier }) => packageOf(specifier))))
-  t.same([...imported].filter(name => !Object.hasOwn(dependencies, name)), [], 'imported and not listed')
-  t.same(Object.keys(dependencies).filter(name => !imported.has(name)), [], 'listed and not imported')
+  const listed = { ...dependencies, ...peerDependencies }
+  t.same([...imported].filter(name => !Object.hasOwn(listed, name)), [], 'imported and not listed')
+  t.same(Object.keys(listed).filter(name => !imported.has(name)), [], 'listed and not imported')
+})
+
+t.test('what need not be installed is optional, and imported when it is used', async t => {
+  const optional = Object.keys(peerDependencies)
+  t.same(Object.keys(peerDependenciesMeta), optional)
+  t.ok(Object.values(peerDependenciesMeta).every(one => one.optional))
+  const early = src.flatMap(source => source.imports
+    .filter(one => !one.typeOnly && !one.dynamic && optional.includes(packageOf(one.specifier)))
+    .map(({ specifier }) => `${source.name} imports ${specifier}`))
+  t.same(early, [])
 })
 
 t.test('only main.ts touches the process', async t => {
@@ -212,7 +233,7 @@ t.test('no file is a barrel or a drawer', async t => {
   const names = worlds.flatMap(filesBelow).map(path => relative(root, path))
   t.same(names.filter(name => /(?:^|\/)(?:index|utils?|helpers?|common|misc|lib)\.ts$/.test(name)), [])
   t.same(names.filter(name => /(?:^|\/)(?:utils?|helpers?|common|misc|lib)\//.test(name)), [])
-  t.same(src.filter(({ name }) => !/^(?:[a-z0-9]+(?:-[a-z0-9]+)*\/)*[a-z0-9]+(?:-[a-z0-9]+)*\.ts$/.test(name)).map(({ name }) => name), [])
+  t.same(src.filter(({ name }) => !/^(?:[a-z0-9]+(?:-[a-z0-9]+)*\/)*[a-z0-9]+(?:-[a-z0-9]+)*(?:\.d)?\.ts$/.test(name)).map(({ name }) => name), [])
 })
 
 t.test(`no file of the gateway is longer than ${maxLines} lines`, async t => {

@@ -39,6 +39,7 @@ t.test('every config in README and docs loads', async t => {
     AZURE_CLIENT_SECRET: 'w0rd-of-the-docs',
     AZURE_FEDERATED_TOKEN_FILE: join(folder, 'assertion'),
     CLIENT_PFX: 'TUlJ',
+    DB_PASSWORD: 'w0rd-of-the-docs',
     REDIS_PASSWORD: 'w0rd-of-the-docs',
     SCOPEGATE_KEY: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=',
     CLIENT_PFX_PASSWORD: 'w0rd-of-the-docs'

@@ -1,6 +1,6 @@
 /** This file checks the catalogue of errors: the public codes, and how little of an error the outside gets to know. */
 import t from 'tap'
-import { type ErrorCode, errors, problemOf, SignInRequired } from '../src/errors.ts'
+import { type ErrorCode, errors, problemOf, SignInRequired, TooManyRequests } from '../src/errors.ts'
 
 /** Public since the first release: clients and dashboards match on these (contract, section 7). */
 const statuses: Readonly<Record<string, number>> = {
@@ -80,4 +80,9 @@ t.test('a needed sign-in is SG_SIGN_IN_REQUIRED to the outside and carries its n
   t.ok(error instanceof errors.SG_SIGN_IN_REQUIRED)
   t.equal(error.need, need)
   t.same(problemOf(error), { code: 'SG_SIGN_IN_REQUIRED' satisfies ErrorCode, status: 401, title: 'Sign-in is required' })
+})
+
+t.test('one client that asks too often gets a status of its own', async t => {
+  t.same(problemOf(new TooManyRequests(2000)), { code: 'SG_OVERLOADED', status: 429, title: 'Too many requests' })
+  t.same(problemOf(new errors.SG_OVERLOADED()), { code: 'SG_OVERLOADED', status: 503, title: 'Too many requests' })
 })

@@ -4,6 +4,7 @@ import { addGrant } from '../consent.ts'
 import { buildGrant, buildTenants } from '../directory/build.ts'
 import type { User } from '../directory/directory.ts'
 import type { RequestLogEntry } from '../http/request-log.ts'
+import { createLogoutToken, type LogoutOrder, type LogoutTokenOrder, sendLogout } from '../logout/back-channel.ts'
 import { createState, type Browser, type IssuedToken, type State } from '../state.ts'
 import { timeClaims } from '../tokens/claims.ts'
 import { forgeToken, type Forgery } from '../tokens/forge.ts'
@@ -44,6 +45,10 @@ export interface Admin {
   /** A genuine access token without any flow; no consent or policy is looked at. */
   token (order: TokenOrder): Promise<string>
   forge (forgery: Forgery, tenant?: string): Promise<string>
+  /** A back-channel logout token, which Entra itself does not make. */
+  logoutToken (order: LogoutTokenOrder): Promise<string>
+  /** Sends one to the app. */
+  logout (order: LogoutOrder): Promise<{ status: number, body: string }>
   requests (since?: number): RequestLogEntry[]
 }
 
@@ -55,6 +60,10 @@ export interface UserChange {
   readonly resetPassword?: string
   readonly mfa?: User['mfa']
   readonly compliantDevice?: boolean
+  /** App role values by app, named as in the config; apps that are not named keep theirs. */
+  readonly roles?: Readonly<Record<string, readonly string[]>>
+  /** Group object ids. */
+  readonly groups?: readonly string[]
 }
 
 export interface ChallengeOrder {
@@ -89,6 +98,8 @@ export function createAdmin (world: World): Admin {
     login: (order) => headlessLogin(order, world),
     token: (order) => headlessToken(order, world),
     forge: (forgery, tenant) => forge(forgery, tenant, world),
+    logoutToken: (order) => createLogoutToken(order, world),
+    logout: (order) => sendLogout(order, world),
     requests: (since) => world.requests.list(since)
   }
 }
@@ -101,10 +112,15 @@ function reset (world: World): void {
   world.clock.set(Date.now())
 }
 
-function updateUser (user: User, change: UserChange, { clock, state }: World): void {
+function updateUser (user: User, change: UserChange, world: World): void {
+  const { clock, state } = world
   if (change.state !== undefined) user.state = change.state
   if (change.mfa !== undefined) user.mfa = change.mfa
   if (change.compliantDevice !== undefined) user.compliantDevice = change.compliantDevice
+  if (change.groups !== undefined) user.groups = [...change.groups]
+  for (const [app, roles] of Object.entries(change.roles ?? {})) {
+    user.roles[appNamed(app, tenantNamed(user.tenantId, world), world).clientId] = [...roles]
+  }
   if (change.revoke === true || change.resetPassword !== undefined) revokeGrantsOf(user, state)
   if (change.resetPassword !== undefined) {
     user.password = change.resetPassword

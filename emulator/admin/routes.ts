@@ -6,6 +6,7 @@ import { segmentOf } from '../http/parameters.ts'
 import type { World } from '../world.ts'
 import type { Fault } from './faults.ts'
 import { refuseStrangers } from './guard.ts'
+import type { LogoutOrder, LogoutTokenOrder } from '../logout/back-channel.ts'
 import { UnknownName } from './names.ts'
 import type { Admin, ChallengeOrder, UserChange } from './operations.ts'
 import type { LoginOrder, TokenOrder } from './headless.ts'
@@ -85,6 +86,8 @@ function registerTokens (scope: FastifyInstance, admin: Admin): void {
     const { tenant, ...forgery } = bodyOf<Parameters<Admin['forge']>[0] & { tenant?: string }>(request)
     return { token: await admin.forge(forgery, tenant) }
   })
+  scope.post('/tokens/logout', async (request) => ({ token: await admin.logoutToken(bodyOf<LogoutTokenOrder>(request)) }))
+  scope.post('/logout', async (request) => await admin.logout(bodyOf<LogoutOrder>(request)))
 }
 
 interface ClockOrder {

@@ -4,15 +4,24 @@
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errors, type SignInNeed, signInNeedOf } from '../errors.ts'
+import type { SignInFailure } from '../identity/provider.ts'
 import { startSession } from '../session/session.ts'
+import { logSignInNeed } from './need.ts'
+import { consentGivenPage } from './pages/consent-given.ts'
+import { readQuery, repeated, single } from './query.ts'
 import type { AuthScope } from './routes.ts'
-import { readQuery, repeated } from './query.ts'
 import { type Transaction, transactionMs } from './transaction.ts'
+import type { TriedSignIn } from './tried.ts'
 
 /** The provider's answer, as the query brings it (RFC 6749, section 4.1.2). */
 type Answer =
   | { readonly kind: 'code', readonly state: string, readonly code: string }
-  | { readonly kind: 'error', readonly state: string, readonly error: string, readonly cancelled: boolean }
+  | { readonly kind: 'error', readonly state: string, readonly failure: SignInFailure }
+  /** An administrator was asked to consent for everyone, perhaps by somebody else and in another browser. */
+  | { readonly kind: 'admin', readonly consented: boolean }
+
+/** The `state` of such a request. No sign-in's: those are random, and longer. */
+const adminState = 'admin-consent'
 
 /**
  * Verifies the answer, redeems the code once, starts a session under a new id, and goes to the wanted page.
@@ -24,11 +33,16 @@ type Answer =
  */
 export async function callback (scope: AuthScope, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const answer = parseAnswer(request.url)
+  if (answer.kind === 'admin') return afterAdmin(answer.consented, reply)
   const transaction = await takeTransaction(scope, request, reply, answer.state)
-  if (answer.kind === 'error') throw refusalOf(answer)
+  const { scopes, claims, returnUrl } = transaction
+  const tried = { need: { scopes, claims }, returnUrl, sessionKey: scope.lifecycle.current(request)?.key }
+  request.tried = tried
+  if (answer.kind === 'error') throw refuse(scope, request, tried, answer.failure)
   const need = await signIn(scope, request, answer.code, transaction)
+  if (need === undefined) scope.rates.forgiveSignIn(request.raw)
   await scope.rounds.count(request, reply, { ...transaction, ...need })
-  return reply.redirect(need === undefined ? transaction.returnUrl : await anotherRound(scope, request, transaction, need), 303)
+  return reply.redirect(need === undefined ? returnUrl : await anotherRound(scope, request, transaction, need), 303)
 }
 
 /** The provider wants more before it redeems the code. Counted like a finished round, so that this cannot go on for ever. */
@@ -40,24 +54,40 @@ async function anotherRound (
 
 function parseAnswer (url: string): Answer {
   const query = readQuery(url)
-  const [state, code, error, subcode] = ['state', 'code', 'error', 'error_subcode'].map(query)
+  const [state, code, error, subcode, description] = ['state', 'code', 'error', 'error_subcode', 'error_description'].map(query)
   if ([state, code, error, subcode].includes(repeated)) throw new errors.SG_SIGN_IN_MISMATCH()
   if (typeof state !== 'string' || state === '') throw new errors.SG_SIGN_IN_MISMATCH()
+  if (state === adminState) return { kind: 'admin', consented: query('admin_consent') === 'True' && error === undefined }
   if (typeof code === 'string' && error === undefined && code !== '') return { kind: 'code', state, code }
-  if (typeof error === 'string' && code === undefined) return { kind: 'error', state, error, cancelled: subcode === 'cancel' }
+  if (typeof error === 'string' && code === undefined) {
+    return { kind: 'error', state, failure: { error, subcode: single(subcode) ?? '', description: single(description) ?? '' } }
+  }
   throw new errors.SG_SIGN_IN_MISMATCH()
+}
+
+/** Nothing has changed here, and nothing is believed: whether there is consent now shows at the next sign-in. */
+function afterAdmin (consented: boolean, reply: FastifyReply): FastifyReply {
+  if (!consented) throw new errors.SG_CONSENT_NEEDED()
+  return reply.type('text/html; charset=utf-8').send(consentGivenPage())
+}
+
+function refuse (scope: AuthScope, request: FastifyRequest, tried: TriedSignIn, failure: SignInFailure): Error {
+  const tid = scope.lifecycle.current(request)?.session.account.tid
+  const { error, adminConsentUrl } = scope.provider.refusal(failure, { ...tried.need, tid, adminState })
+  request.tried = { ...tried, adminConsentUrl }
+  return error
 }
 
 /** The transaction that this answer is for. Claimed before the code is used: of two equal callbacks one wins. */
 async function takeTransaction (
   scope: AuthScope, request: FastifyRequest, reply: FastifyReply, state: string
 ): Promise<Transaction> {
-  const found = await scope.transactions.take(request, reply, state)
+  // A hash is name enough: nobody can guess 256 random bits, and it is the same on replicas with different keys.
+  const name = `st:${createHash('sha256').update(state).digest('base64url')}`
+  const claim = async (): Promise<boolean> => await scope.store.claim(name, transactionMs)
+  const found = await scope.transactions.take(request, reply, { state, claim })
   if (found.kind === 'unknown') throw new errors.SG_SIGN_IN_MISMATCH()
   if (found.kind === 'expired') throw new errors.SG_SIGN_IN_EXPIRED()
-  // A hash is name enough: nobody can guess 256 random bits, and it is the same on replicas with different keys.
-  const isFirst = await scope.store.claim(`st:${createHash('sha256').update(state).digest('base64url')}`, transactionMs)
-  if (!isFirst) throw new errors.SG_SIGN_IN_EXPIRED()
   return found.transaction
 }
 
@@ -69,9 +99,14 @@ async function signIn (
   const now = scope.now()
   const absoluteEndsAt = now + scope.limits.absoluteMs
   const signedIn = await scope.provider.redeem({ code, nonce, codeVerifier, scopes, claims }, { absoluteEndsAt }).catch(needOf)
-  if ('reason' in signedIn) return signedIn
-  await scope.lifecycle.begin(request, startSession(signedIn.account, signedIn.claims, now, scope.limits))
-  request.log.info({ event: 'signed-in', requestId: request.id }, 'a user signed in')
+  if ('reason' in signedIn) {
+    logSignInNeed(request, signedIn)
+    return signedIn
+  }
+  const session = startSession(signedIn.account, signedIn.claims, now, scope.limits)
+  await scope.lifecycle.begin(request, { ...session, askedClaims: claims })
+  request.tokenSource = 'interactive'
+  request.log.info({ event: 'signed-in', audit: true, requestId: request.id, user: scope.nameInLog(signedIn.account) }, 'a user signed in')
   return undefined
 }
 
@@ -79,17 +114,4 @@ function needOf (error: unknown): SignInNeed {
   const need = signInNeedOf(error)
   if (need === undefined) throw error
   return need
-}
-
-/** What an error answer of the provider means here (RFC 6749, section 4.1.2.1; OpenID Connect Core, section 3.1.2.6). */
-function refusalOf ({ error, cancelled }: Answer & { kind: 'error' }): Error {
-  switch (error) {
-    case 'access_denied': return cancelled ? new errors.SG_SIGN_IN_REFUSED() : new errors.SG_CONSENT_NEEDED()
-    case 'consent_required': return new errors.SG_CONSENT_NEEDED()
-    case 'login_required':
-    case 'interaction_required': return new errors.SG_SIGN_IN_REFUSED()
-    case 'server_error':
-    case 'temporarily_unavailable': return new errors.SG_PROVIDER_UNAVAILABLE()
-    default: return new errors.SG_PROVIDER_MISCONFIGURED()
-  }
 }

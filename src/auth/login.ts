@@ -13,15 +13,17 @@ import { codeChallengeOf, startTransaction } from './transaction.ts'
  * Sends the browser to the provider. A request chooses where to return to and may hint at an account or domain; scopes,
  * claims, prompt and redirect URI are never its to choose.
  *
+ * @throws SG_STORE_UNAVAILABLE the sign-in could not be stored: the user hears it before signing in, not after
  * @throws SG_SIGN_IN_LOOP the same sign-in was finished three times within a minute and did not help
  */
 export async function login (scope: AuthScope, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  if (!scope.store.isReady()) throw new errors.SG_STORE_UNAVAILABLE()
   const query = readQuery(request.url)
   const current = scope.lifecycle.current(request)
   const need = await scope.needs.open(single(query('need')), current?.key)
   const transaction = startTransaction({
     returnUrl: parseReturnUrl(query('post_login_redirect_uri')),
-    scopes: need?.scopes ?? scope.initialScopes,
+    scopes: need === undefined || need.scopes.length === 0 ? scope.initialScopes : need.scopes,
     claims: need?.claims
   }, scope.now())
   if (await scope.rounds.isLoop(request, transaction)) throw new errors.SG_SIGN_IN_LOOP()

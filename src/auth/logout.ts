@@ -27,20 +27,22 @@ export async function logout (scope: AuthScope, request: FastifyRequest, reply: 
   }
   const ended = await scope.lifecycle.end(request, reply)
   const others = isEverywhere && ended !== undefined ? await scope.lifecycle.endAllOf(ended.session.account) : []
-  for (const other of others) await signOut(scope, other, true)
-  const url = await signOut(scope, ended, isEverywhere || ended?.last === true)
+  for (const other of others) await dropTokens(scope, other, true)
+  const url = await dropTokens(scope, ended, isEverywhere || ended?.last === true)
   if (wanted !== '/') reply.setCookie(afterLogout(scope), wanted, { maxAge: waitingSeconds, sameSite: 'lax' })
-  request.log.info({ event: 'signed-out', requestId: request.id }, 'a user signed out')
+  const user = ended && scope.nameInLog(ended.session.account)
+  if (ended !== undefined) scope.metrics.sessionEnded('signed-out', 1 + others.length)
+  request.log.info({ event: 'signed-out', audit: true, requestId: request.id, user }, 'a user signed out')
   return reply.redirect(url, 303)
 }
 
 /** Drops the tokens of a session that has ended. @returns where the provider's sign-out is */
-async function signOut (scope: AuthScope, ended: EndedSession | undefined, dropAccount: boolean): Promise<string> {
+export async function dropTokens (scope: AuthScope, ended: EndedSession | undefined, dropAccount: boolean): Promise<string> {
   const postLogoutRedirectUri = new URL('/.auth/logout/done', scope.publicUrl).href
   if (ended === undefined) return await scope.provider.signOutUrl(undefined, { postLogoutRedirectUri, dropAccount: false })
-  const { key, session: { account, absoluteEndsAt, claims } } = ended
+  const { key, session: { account, claims } } = ended
   const loginHint = loginHintClaim(claims)
-  return await scope.provider.signOutUrl({ key, account, absoluteEndsAt }, { postLogoutRedirectUri, loginHint, dropAccount })
+  return await scope.provider.signOutUrl({ key, account }, { postLogoutRedirectUri, loginHint, dropAccount })
 }
 
 /** The signed-out page, or on to the page that was asked for. */

@@ -1,5 +1,5 @@
 /**
- * This file stops sign-in loops: three finished sign-ins for the same page and need within a minute, and the fourth ends
+ * This file stops sign-in loops: three finished sign-ins for the same page and scopes within a minute, and the fourth ends
  * on a page instead of at the provider.
  *
  * The count is kept with the browser, not in the session: a session that cannot be kept is the usual cause of a loop.
@@ -9,7 +9,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Sealer } from '../store/seal.ts'
 import type { Transaction } from './transaction.ts'
 
-type Wanted = Pick<Transaction, 'returnUrl' | 'scopes' | 'claims'>
+type Wanted = Pick<Transaction, 'returnUrl' | 'scopes'>
 interface Round { readonly of: string, readonly at: number }
 
 const windowMs = 60_000
@@ -45,6 +45,7 @@ export function createRounds (sealer: Sealer, baseName: string, now: () => numbe
   }
 }
 
-function fingerprint ({ returnUrl, scopes, claims }: Wanted): string {
-  return createHash('sha256').update(JSON.stringify([returnUrl, scopes, claims ?? ''])).digest('base64url').slice(0, 12)
+/** Without the claims: an API may ask for other ones each time. */
+function fingerprint ({ returnUrl, scopes }: Wanted): string {
+  return createHash('sha256').update(JSON.stringify([returnUrl, scopes])).digest('base64url').slice(0, 12)
 }

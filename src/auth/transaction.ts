@@ -24,6 +24,7 @@ export interface Transaction {
 /** What a callback's state led to. */
 export type FoundTransaction =
   | { readonly kind: 'found', readonly transaction: Transaction }
+  /** It took too long, or was used before. */
   | { readonly kind: 'expired' }
   | { readonly kind: 'unknown' }
 
@@ -43,11 +44,22 @@ export function codeChallengeOf (transaction: Transaction): string {
   return createHash('sha256').update(transaction.codeVerifier).digest('base64url')
 }
 
+/** The state of a callback, and what says whether it comes for the first time. */
+export interface TransactionUse {
+  readonly state: string
+  readonly claim: () => Promise<boolean>
+}
+
 export interface Transactions {
   /** Adds the transaction's cookie to the answer. */
   keep (request: FastifyRequest, reply: FastifyReply, transaction: Transaction): Promise<void>
-  /** Finds the transaction of a callback's state in the cookies of this browser, and removes its cookie. */
-  take (request: FastifyRequest, reply: FastifyReply, state: string): Promise<FoundTransaction>
+  /**
+   * Finds the transaction of a callback's state in the cookies of this browser, lets it be claimed, and removes its cookie.
+   * When the claim throws, the cookie stays: nothing has happened, and the same callback may be tried again.
+   *
+   * @param claim - whether this is the first use of the state; asked only for a transaction that is this browser's
+   */
+  take (request: FastifyRequest, reply: FastifyReply, use: TransactionUse): Promise<FoundTransaction>
 }
 
 /** @param baseName - the session cookie's name; a transaction's cookie is called `<baseName>.t.<8 characters>` */
@@ -85,15 +97,18 @@ export function createTransactions (sealer: Sealer, baseName: string): Transacti
     return pending.sort((a, b) => a.startedAt - b.startedAt)
   }
 
-  async function take (request: FastifyRequest, reply: FastifyReply, state: string): Promise<FoundTransaction> {
+  async function take (
+    request: FastifyRequest, reply: FastifyReply, { state, claim }: TransactionUse
+  ): Promise<FoundTransaction> {
     const name = nameOf(state)
     const value = request.cookies[name]
     if (value === undefined) return { kind: 'unknown' }
     const opened = await sealer.open('transaction', value)
     const transaction = opened?.value as Transaction | undefined
     if (transaction === undefined || !isSame(transaction.state, state)) return { kind: 'unknown' }
+    const isUsable = opened?.isExpired !== true && await claim()
     reply.clearCookie(name)
-    return opened?.isExpired === true ? { kind: 'expired' } : { kind: 'found', transaction }
+    return isUsable ? { kind: 'found', transaction } : { kind: 'expired' }
   }
 
   return { keep, take }

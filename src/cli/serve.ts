@@ -1,49 +1,117 @@
 /**
- * This file serves: it loads the config, listens, and drains on a signal.
+ * This file serves: it loads the config, listens, takes other configs into service, and drains on a signal.
  */
 import { formatProblem, loadConfig } from '../config/load.ts'
-import { buildGateway } from '../server/gateway.ts'
-import { knownHosts } from '../server/hosts.ts'
-import { createListener } from '../server/listener.ts'
-import { createLog, logLevels } from '../telemetry/log.ts'
+import type { Config } from '../config/schema.ts'
+import { buildGateway, type GatewayDeps } from '../server/gateway.ts'
+import type { Drain } from '../server/listener.ts'
+import { createReloader, type InService, type Reloader } from '../server/reload.ts'
+import { createShared } from '../server/shared.ts'
+import { createSockets, type Sockets } from '../server/sockets.ts'
+import { createLog, type Logger, logLevels, standardOutput } from '../telemetry/log.ts'
+import { createMetrics, noMetrics } from '../telemetry/metrics.ts'
 import type { Output } from './check.ts'
+import { type Ending, exitCodeOf, logFault } from './ending.ts'
+import { isWorker, logOfWorker, superviseWorkers, workerCount, workerNumber } from './workers.ts'
 
 export interface ServeOptions {
   readonly file: string
   readonly env: Readonly<Record<string, string | undefined>>
   readonly err: Output
-  /** Resolves when the process is asked to end. */
-  readonly ended: Promise<string>
+  readonly control: Control
 }
 
-/** @returns the exit code: 0 after a drain, 1 when the config has problems, 2 for a wrong LOG_LEVEL, 70 when listening failed */
-export async function serve ({ file, env, err, ended }: ServeOptions): Promise<number> {
+/** What the process is asked for from outside. */
+export interface Control {
+  /** Resolves when it is asked to end. */
+  readonly ended: Promise<Ending>
+  /** Calls back each time it is asked to load its config again. */
+  onReload (reload: () => void): void
+}
+
+/**
+ * Serves in this process, or as many as `server.workers` says.
+ *
+ * @returns the exit code: 0 after a drain, 1 when the config has problems, 2 for a wrong LOG_LEVEL, 70 when listening failed and
+ *   after an error that nobody expected
+ */
+export async function serve ({ file, env, err, control }: ServeOptions): Promise<number> {
   const level = env.LOG_LEVEL ?? 'info'
   if (!logLevels.includes(level)) {
     err.write(`LOG_LEVEL must be one of ${logLevels.join(', ')}\n`)
     return 2
   }
-  const loaded = loadConfig({ file, env })
+  const load = () => loadConfig({ file, env })
+  const loaded = load()
   if (loaded.kind === 'problems') {
     for (const problem of loaded.problems) err.write(`${formatProblem(problem)}\n`)
     return 1
   }
-  const { config } = loaded
-  const log = createLog(level)
-  const gateway = await buildGateway(config, { log, now: Date.now })
-  const listener = createListener(config.server, { isKnownHost: knownHosts(config), handle: gateway.handle, log })
-  try {
-    const { address, port } = await listener.listen()
-    log.info({ event: 'listening', address, port, publicUrl: config.server.publicUrl }, 'listening')
-    log.flush()
-  } catch (error) {
+  const { config, files } = loaded
+  const workers = workerCount(config.server)
+  if (workers > 1 && !isWorker()) return await superviseWorkers(workers, control, createLog(level, standardOutput(true)))
+  const state = { isDraining: false }
+  const deps = await createDeps(config, level, () => state.isDraining)
+  const gateway = await buildGateway(config, deps)
+  const sockets = createSockets(config.server, gateway, deps.log)
+  if (!await listens(sockets, config, { err, log: deps.log })) {
+    await Promise.all([sockets.drain({ serveOnMs: 0, drainMs: 0 }), sockets.close()])
     await gateway.close()
-    err.write(`cannot listen on ${config.server.host}:${config.server.port}: ${(error as NodeJS.ErrnoException).code}\n`)
     return 70
   }
-  const signal = await ended
-  log.info({ event: 'draining', signal, seconds: config.server.limits.drainSeconds }, 'draining')
-  await listener.close(config.server.limits.drainSeconds * 1000)
-  await gateway.close()
-  return 0
+  const reloader = reloads({ config, files, gateway }, sockets, { load, deps, control })
+  const ending = await control.ended
+  state.isDraining = true
+  logFault(ending, deps.log)
+  const drain = drainOf(config, ending)
+  deps.log.info({ event: 'draining', signal: ending.kind === 'signal' ? ending.signal : undefined, ...drain }, 'draining')
+  deps.log.flush()
+  await sockets.drain(drain)
+  await reloader.close()
+  await sockets.close()
+  return exitCodeOf(ending)
+}
+
+async function createDeps ({ server }: Config, level: string, isDraining: () => boolean): Promise<GatewayDeps> {
+  const log = logOfWorker(createLog(level, standardOutput(isWorker())))
+  const now = Date.now
+  // Where they cannot be asked for, nothing is counted.
+  const metrics = server.management === undefined ? noMetrics : await createMetrics(workerNumber())
+  return { log, now, isDraining, shared: createShared({ log, now }), metrics }
+}
+
+async function listens (sockets: Sockets, { server }: Config, { err, log }: { err: Output, log: Logger }): Promise<boolean> {
+  try {
+    const { address, port, managementPort } = await sockets.listen()
+    log.info({ event: 'listening', address, port, management: managementPort, publicUrl: server.publicUrl }, 'listening')
+    log.flush()
+    return true
+  } catch (error) {
+    err.write(`${(error as Error).message}\n`)
+    return false
+  }
+}
+
+interface Reloading {
+  readonly load: () => ReturnType<typeof loadConfig>
+  readonly deps: GatewayDeps
+  readonly control: Control
+}
+
+function reloads (first: InService, sockets: Sockets, { load, deps, control }: Reloading): Reloader {
+  const reloader = createReloader(first, {
+    load,
+    build: async config => await buildGateway(config, deps),
+    onServe: sockets.serve,
+    onOutcome: deps.metrics.configReload,
+    log: deps.log
+  })
+  control.onReload(reloader.reload)
+  return reloader
+}
+
+/** Only an orchestrator's word leaves time for requests to come: after a fault nothing new is begun. */
+function drainOf ({ server: { limits } }: Config, ending: Ending): Drain {
+  const isAnnounced = ending.kind === 'signal' && ending.signal === 'SIGTERM'
+  return { serveOnMs: isAnnounced ? limits.drainDelaySeconds * 1000 : 0, drainMs: limits.drainSeconds * 1000 }
 }

@@ -1,6 +1,7 @@
 /**
  * This file turns a config into what a request needs: everything that can be decided at start is decided here, once.
  */
+import { isGuid } from './formats.ts'
 import { deepFreeze } from './freeze.ts'
 import type { Config } from './schema.ts'
 import { createScopeSets, type ScopeSet } from './scope-sets.ts'
@@ -32,12 +33,21 @@ export interface CompiledRoute extends Matchable {
   readonly access: Route['access']
   readonly allow: Route['allow']
   readonly deny: Route['deny']
+  readonly requireAuthContext: string | undefined
   /** Index into the scope sets, -1 when the route gets no token. */
   readonly scopeSet: number
+  /** Whose token that is. */
+  readonly token: 'user' | 'app'
+  readonly claimsChallenge: Route['claimsChallenge']
   readonly unauthenticated: Route['unauthenticated']
   readonly identityHeaders: Route['identityHeaders']
   readonly requestHeaders: HeaderEdit
   readonly responseHeaders: HeaderEdit
+  readonly websocket: boolean
+  /** Whose pages may open WebSockets besides the gateway's own. */
+  readonly allowedOrigins: readonly string[]
+  readonly maxMessageBytes: number
+  readonly streaming: boolean
   readonly timeouts: Upstream['timeouts']
   readonly maxBodyBytes: number
   readonly allowEncodedSlash: boolean
@@ -49,6 +59,11 @@ export interface CompiledConfig {
   /** In the order of the config. */
   readonly routes: readonly CompiledRoute[]
   readonly scopeSets: readonly ScopeSet[]
+  /**
+   * The groups that rules name by their object ids, in lower case, and the scope set of the tokens to look them up with;
+   * undefined when no rule does.
+   */
+  readonly groups: { readonly named: readonly string[], readonly scopeSet: number } | undefined
   /** What the router registers, each entry as it is. */
   readonly table: readonly RouteEntry[]
 }
@@ -56,7 +71,15 @@ export interface CompiledConfig {
 export function compileConfig (config: Config): CompiledConfig {
   const scopeSets = createScopeSets()
   const routes = config.routes.map(route => compileRoute(route, config, scopeSets.indexOf))
-  return deepFreeze({ routes, scopeSets: scopeSets.all, table: buildTable(routes) })
+  const named = groupsNamedBy(routes)
+  // The least that lets users list their own groups.
+  const groups = named.length === 0 ? undefined : { named, scopeSet: scopeSets.indexOf(['User.Read']) }
+  return deepFreeze({ routes, scopeSets: scopeSets.all, groups, table: buildTable(routes) })
+}
+
+function groupsNamedBy (routes: readonly CompiledRoute[]): string[] {
+  const rules = routes.flatMap(({ allow, deny }) => [...allow?.groups ?? [], ...deny?.groups ?? []])
+  return [...new Set(rules.filter(isGuid))]
 }
 
 function compileRoute (route: Route, config: Config, scopeSetOf: (scopes: readonly string[]) => number): CompiledRoute {
@@ -77,11 +100,18 @@ function compileRoute (route: Route, config: Config, scopeSetOf: (scopes: readon
     access: route.access,
     allow: compileRule(route.allow),
     deny: compileRule(route.deny),
+    requireAuthContext: route.requireAuthContext,
     scopeSet: getsToken ? scopeSetOf(route.scopes ?? upstream.scopes) : -1,
+    token: route.token === 'app' ? 'app' : 'user',
+    claimsChallenge: route.claimsChallenge,
     unauthenticated: route.unauthenticated,
     identityHeaders: route.identityHeaders,
     requestHeaders: compileHeaders(route.requestHeaders),
     responseHeaders: compileHeaders(route.responseHeaders),
+    websocket: route.websocket,
+    allowedOrigins: route.allowedOrigins ?? [],
+    maxMessageBytes: route.maxMessageBytes,
+    streaming: route.streaming,
     timeouts: { ...upstream.timeouts, ...route.timeouts },
     maxBodyBytes: route.maxBodyBytes ?? config.server.limits.maxBodyBytes,
     allowEncodedSlash: route.allowEncodedSlash,

@@ -21,7 +21,7 @@ export interface Draft<T> {
 const SECRETS = new Set(['clientSecret', 'certificatePassword', 'base64EncodedValue', 'key', 'password'])
 
 /** What falls as a whole when a part of it has a problem; of everything else, only the part falls. */
-const UNITS = ['/session', '/store', '/server/limits', '/entra/clientCredentials/*', '/upstreams/*', '/routes/*'].map(unit => unit.split('/'))
+const UNITS = ['/session', '/store', '/server/limits', '/entra/authorityMetadata', '/entra/clientCredentials/*', '/upstreams/*', '/routes/*'].map(unit => unit.split('/'))
 
 /** @param name - how problems name the file */
 export function readDraft<T> (kind: Kind, name: string, text: string, reader: Reader): Draft<T> {

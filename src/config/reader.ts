@@ -1,15 +1,18 @@
 /** This file is the way out of a config: to the environment and to other files. It remembers what was read and what is secret. */
+import { createHash } from 'node:crypto'
 import { dirname, resolve } from 'node:path'
 import type { Sources } from './substitute.ts'
 
 export type Content = { readonly kind: 'text', readonly text: string } | { readonly kind: 'unreadable', readonly code: string }
 
 export interface Reader extends Sources {
-  /** Every file asked for besides the config, absolute. */
-  readonly files: ReadonlySet<string>
+  /** Every file that was read, but those that are only looked at; by its absolute path the digest of what was there. */
+  readonly files: ReadonlyMap<string, string>
   /** The absolute path; relative ones start at the folder of the config. */
   resolve (path: string): string
   read (path: string): Content
+  /** The same for a file that is read again by whoever uses it: a change of it needs no new config. */
+  look (path: string): Content
   /** From now on, {@link show} does not show this. */
   hide (secret: string): void
   /** A text in quotes for a message, or a word for it when it contains something hidden. */
@@ -23,19 +26,23 @@ export interface ReaderOptions {
 }
 
 export function createReader ({ file, env, readFile }: ReaderOptions): Reader {
-  const files = new Set<string>()
+  const files = new Map<string, string>()
   const secrets = new Set<string>()
-  const absolute = (path: string) => resolve(dirname(file), path)
+  const absolute = (path: string) => path === file ? resolve(file) : resolve(dirname(file), path)
+
+  const look = (path: string): Content => tryRead(absolute(path), readFile)
 
   function read (path: string): Content {
-    files.add(absolute(path))
-    return tryRead(absolute(path), readFile)
+    const content = look(path)
+    files.set(absolute(path), digestOf(content))
+    return content
   }
 
   return {
     files,
     resolve: absolute,
     read,
+    look,
     variable: name => Object.hasOwn(env, name) ? env[name] : undefined,
     file (path) {
       const content = read(path)
@@ -48,8 +55,13 @@ export function createReader ({ file, env, readFile }: ReaderOptions): Reader {
   }
 }
 
+/** Tells whether two readings of a file are the same without keeping its content. */
+export function digestOf (content: Content): string {
+  return content.kind === 'text' ? createHash('sha256').update(content.text).digest('base64') : content.code
+}
+
 /** Reads a file; a failure is its code, because the system's message repeats the path. */
-export function tryRead (path: string, readFile: (path: string) => string): Content {
+function tryRead (path: string, readFile: (path: string) => string): Content {
   try {
     return { kind: 'text', text: readFile(path) }
   } catch (error) {

@@ -31,7 +31,7 @@ const accessRule = (description: string) => closed({
   groups: Type.Optional(texts('Groups (claim groups), as the token names them: usually object IDs.', undefined, { minItems: 1 })),
   tenants: Type.Optional(texts('Tenant IDs (claim tid).', 'guid', { minItems: 1 })),
   users: Type.Optional(texts('Users, as tenant ID/object ID.', 'user', { minItems: 1 })),
-  claims: Type.Optional(mapOf('claim', texts('Accepted values of this claim.', undefined, { minItems: 1 }), 'Any other claims of the ID token, by name.', { minProperties: 1 }))
+  claims: Type.Optional(mapOf('claim', texts('Accepted values of this claim.', undefined, { minItems: 1 }), "Any other claims of the ID token, or of an API client's token, by name.", { minProperties: 1 }))
 }, { description, minProperties: 1 })
 
 const headerEdit = (names: string, description: string) => closed({
@@ -63,11 +63,21 @@ export const RouteSchema = closed({
   allow: Type.Optional(accessRule('Who is let in: every listed kind must match, by any value of the kind.')),
   deny: Type.Optional(accessRule('Who is kept out, read like allow; it outweighs allow.')),
   scopes: Type.Optional(texts("Scopes of the token for this route instead of the upstream's, all of one API; empty means no token.", 'scope')),
-  token: Type.Optional(Type.Enum(['user', 'none'], { description: 'user: the access token of the user, the default where there are scopes; none: no token.' })),
+  token: Type.Optional(Type.Enum(['user', 'onBehalfOf', 'app', 'none'], {
+    description: 'user: the access token of the user, for an API client one on behalf of its user; the default where there are scopes. ' +
+      "onBehalfOf: the same, said of a route for API clients. app: the gateway's own, for {resource}/.default. none: no token."
+  })),
+  requireAuthContext: Type.Optional(text('The authentication context of Conditional Access, c1 to c99, that the sign-in must have satisfied; without it the user signs in once more.', { format: 'auth-context' })),
+  claimsChallenge: oneOf('What becomes of an answer that asks for other claims in the token: handle gets such a token, or a sign-in; passthrough passes it on.',
+    ['handle', 'passthrough']),
   unauthenticated: oneOf('What a request without session gets: auto redirects navigations and answers others with 401.', ['auto', 'redirect', '401']),
   identityHeaders: IdentityHeadersSchema,
   requestHeaders: Type.Optional(headerEdit('request-header', 'Changes to the headers that the upstream gets.')),
   responseHeaders: Type.Optional(headerEdit('response-header', 'Changes to the headers that the browser gets.')),
+  websocket: Type.Boolean({ description: 'Whether WebSockets may be opened here, by pages of publicUrl.', default: false }),
+  allowedOrigins: Type.Optional(texts('Further origins whose pages may open WebSockets here.', 'web-origin', { minItems: 1 })),
+  maxMessageBytes: whole('The longest WebSocket message in bytes, in either direction.', { min: 1, max: 2 ** 31 - 1, default: 1_048_576 }),
+  streaming: Type.Boolean({ description: 'Whether answers are streams (server-sent events, say): headers at once, any pause, an end with the session.', default: false }),
   timeouts: Type.Optional(closed({
     connectSeconds: Type.Optional(seconds(CONNECT)),
     headersSeconds: Type.Optional(seconds(HEADERS)),

@@ -6,8 +6,11 @@
  * config are in rules.ts.
  */
 import Type, { type Static } from 'typebox'
+import type { Environment } from './environment.ts'
 import { closed, mapOf, oneOf, seconds, text, texts, whole } from './schema-parts.ts'
 import { RouteSchema, UpstreamSchema } from './schema-routes.ts'
+
+const perMinute = (description: string, preset: number) => whole(description, { min: 1, max: 100_000, default: preset })
 
 const LimitsSchema = closed({
   maxBodyBytes: whole('The largest request body in bytes; a longer one is answered with 413. A route may set its own.', { min: 0, max: Number.MAX_SAFE_INTEGER, default: 10_485_760 }),
@@ -15,8 +18,28 @@ const LimitsSchema = closed({
   headersTimeoutSeconds: seconds('How long a client may take to send its headers. Not more than requestTimeoutSeconds.', { default: 15 }),
   requestTimeoutSeconds: seconds('How long a client may take to send a whole request.', { default: 60 }),
   maxConnections: whole('Open client connections; more are refused.', { min: 1, max: 1_000_000, default: 10_000 }),
-  drainSeconds: seconds('How long requests under way may take after SIGTERM before their connections are closed.', { min: 0, default: 25 })
+  maxStallSeconds: seconds('After the process stood still for so long, new requests get 503 until it keeps up again.', { default: 1 }),
+  signInsPerMinute: perMinute('Sign-ins that a client address may begin and not finish in a minute; more get 429. Finished ones do not count.', 30),
+  signOutsPerMinute: perMinute('Sign-outs of a client address in a minute; more get 429.', 60),
+  invalidCookiesPerMinute: perMinute('Requests of a client address in a minute, other than navigations, whose session cookie is forged or has ended; more get 429. So do as many bearer tokens that are no good.', 300),
+  drainDelaySeconds: seconds('How long after SIGTERM new requests are still served, while load balancers notice. After SIGINT it is 0.', { min: 0, default: 5 }),
+  drainSeconds: seconds('How long requests under way may take after that before their connections are closed.', { min: 0, default: 25 })
 }, { description: 'What a client may use up.', default: {} })
+
+const ManagementSchema = closed({
+  host: text('The address to listen on. Probes of another machine, such as the kubelet, need more than loopback.', { default: '127.0.0.1' }),
+  port: whole('The port to listen on; 0 lets the system choose one.', { min: 0, max: 65_535, default: 9090 }),
+  tokenFile: Type.Optional(text('A file with the bearer token for /sessions, read again when it changes; without it there is no /sessions.'))
+}, { description: 'A listener of its own for /livez, /readyz, /metrics and /sessions; without this key there is none.' })
+
+const WorkersSchema = Type.Unsafe<number | 'auto'>({
+  description: 'Processes that share the port; auto is one per core. More than one need the redis store. 1 needs no further process.',
+  type: ['integer', 'string'],
+  default: 1,
+  if: { type: 'string' },
+  then: { enum: ['auto'] },
+  else: { type: 'integer', minimum: 1, maximum: 256 }
+})
 
 const ServerSchema = closed({
   host: text('The address to listen on.', { default: '0.0.0.0' }),
@@ -25,10 +48,13 @@ const ServerSchema = closed({
     format: 'public-url', examples: ['https://portal.contoso.com']
   }),
   trustedProxies: texts('Addresses or CIDR blocks of the proxies in front whose X-Forwarded-For is believed; empty means none.', 'address-block', { default: [] }),
+  management: Type.Optional(ManagementSchema),
+  workers: WorkersSchema,
   limits: LimitsSchema
 }, { description: 'The listener.' })
 
 const sourceType = <const T extends string>(value: T, description: string) => Type.Literal(value, { description })
+const managedIdentityClientId = Type.Optional(text('The client ID of a user-assigned managed identity; without it the machine\'s own.', { format: 'guid' }))
 const certificatePassword = Type.Optional(text('The password of the certificate, if it has one.', { format: 'secret' }))
 
 const credentials = [
@@ -37,12 +63,23 @@ const credentials = [
     signedAssertionFileDiskPath: Type.Optional(text('The file; without it the variable AZURE_FEDERATED_TOKEN_FILE names it.'))
   }),
   closed({
+    sourceType: sourceType('SignedAssertionFromManagedIdentity', 'The token of an Azure managed identity, for which the application has a federated credential.'),
+    managedIdentityClientId,
+    tokenExchangeUrl: Type.Optional(text('The audience of the federated credential; without it api://AzureADTokenExchange.'))
+  }),
+  closed({
+    sourceType: sourceType('KeyVault', 'An exportable certificate in Azure Key Vault; read again every hour. The vault is asked as the pod\'s workload identity or the machine\'s managed identity.'),
+    keyVaultUrl: text('The vault: an https origin.', { format: 'key-vault-url' }),
+    keyVaultCertificateName: text('The name of the certificate.', { format: 'key-vault-name' }),
+    managedIdentityClientId
+  }),
+  closed({
     sourceType: sourceType('Path', 'A certificate with its private key in a file, PEM or PFX.'),
     certificateDiskPath: text('The file.'),
     certificatePassword
   }),
   closed({
-    sourceType: sourceType('Base64Encoded', 'A certificate with its private key as base64, PFX.'),
+    sourceType: sourceType('Base64Encoded', 'A certificate with its private key as base64, PEM or PFX.'),
     base64EncodedValue: text('The base64 text.', { format: 'base64' }),
     certificatePassword
   }),
@@ -60,6 +97,20 @@ const CredentialSchema = Type.Unsafe<Static<(typeof credentials)[number]>>({
   oneOf: credentials
 })
 
+const endpoint = (description: string) => Type.Optional(text(description, { format: 'endpoint-url' }))
+
+const AuthorityMetadataSchema = closed({
+  issuer: Type.Optional(text('The issuer of its tokens, as its metadata document has it.', { format: 'issuer-url' })),
+  authorizationEndpoint: endpoint('Where users sign in; at the instance.'),
+  tokenEndpoint: endpoint('Where codes and refresh tokens are redeemed; may be elsewhere than browsers go.'),
+  jwksUri: endpoint('Its signing keys; may be elsewhere than browsers go.'),
+  endSessionEndpoint: endpoint('Where users sign out; at the instance.'),
+  userClaim: oneOf('The claim of ID tokens that names a user: sub for a provider that has no oid.', ['oid', 'sub'])
+}, {
+  description: 'The endpoints of a provider that is not Entra ID for organisations: External ID, B2C, AD FS, an emulator. All of them, or none.',
+  default: {}
+})
+
 const EntraSchema = closed({
   instance: text('The cloud: origin of the identity provider.', { default: 'https://login.microsoftonline.com/', format: 'instance-url' }),
   tenantId: text('The tenant that signs users in: GUID, domain, organizations or common.', { format: 'tenant' }),
@@ -68,8 +119,14 @@ const EntraSchema = closed({
   clientCredentials: Type.Array(CredentialSchema, {
     description: 'How the gateway proves who it is, in order of preference; the first that loads is used.', minItems: 1
   }),
+  sendX5c: Type.Boolean({ description: 'Whether assertions that a certificate signs carry it and its chain, for applications that trust by subject name and issuer.', default: false }),
+  clientCapabilities: Type.Array(Type.Enum(['cp1']), {
+    description: 'cp1 tells Entra that claims challenges are handled: tokens of some APIs then live for a day and are revoked at once.', default: [], uniqueItems: true
+  }),
   initialScopes: texts('Scopes asked for at sign-in, of any number of APIs; empty lets consent grow route by route.', 'scope', { default: [] }),
-  caFile: Type.Optional(text('A PEM file with further CAs for the identity provider.'))
+  authorityMetadata: AuthorityMetadataSchema,
+  graphUrl: Type.Optional(text('The origin of Microsoft Graph, where instance is no cloud of Microsoft. It is asked for the groups of users who are in more than a token holds, when a rule names groups.', { format: 'instance-url' })),
+  caFile: Type.Optional(text('A PEM file with further CAs for the identity provider, for Graph, and for whatever else credentials come from.'))
 }, { description: 'Microsoft Entra ID. The names follow Microsoft.Identity.Web.' })
 
 const SessionSchema = closed({
@@ -111,9 +168,42 @@ const RedisSchema = closed({
   keyPrefix: text('Before every key and channel. Deployments that share a Redis must differ in it.', { default: 'scopegate', format: 'key-prefix' })
 }, { description: 'Where Redis is: exactly one of url, sentinels and cluster. Redis 6 or later.' })
 
+const table = text('The table, made by the gateway. Deployments that share a database must differ in it. Not a word of SQL.', { default: 'scopegate', format: 'identifier' })
+
+/** @param url - its description and format */
+const databaseServer = (url: ReturnType<typeof text>) => ({
+  url,
+  password: secretText('Password; wins over the one in the url.'),
+  tls: Type.Optional(closed({
+    caFile: Type.Optional(text('A PEM file with the CA of the server, instead of the public ones.'))
+  }, { description: 'TLS to the database. Certificate and name are always verified.' })),
+  connections: whole('Connections of this replica at once, at most.', { min: 1, max: 200, default: 10 }),
+  table
+})
+
+const PostgresSchema = closed({
+  ...databaseServer(text('The server: postgres://user@host:port/database.', { format: 'postgres-url' })),
+  schema: text('The schema that holds the table; made when it is missing.', { default: 'public', format: 'identifier' })
+}, { description: 'Where PostgreSQL is. Needs the packages @keyv/postgres and pg.' })
+
+const MysqlSchema = closed(
+  databaseServer(text('The server: mysql://user@host:port/database.', { format: 'mysql-url' })),
+  { description: 'Where MySQL or MariaDB is. Needs the package @keyv/mysql.' }
+)
+
+const SqliteSchema = closed({
+  file: text('The database, in a folder that is there. Replicas on one machine may share it.'),
+  table
+}, { description: 'Where the SQLite file is. Needs the package @keyv/sqlite.' })
+
 const StoreSchema = closed({
-  type: oneOf('memory keeps sessions and tokens in this process, and they end with it; redis shares them between replicas.', ['memory', 'redis']),
-  redis: Type.Optional(RedisSchema)
+  type: oneOf('memory keeps sessions and tokens in this process, and they end with it; the others share them between replicas.', [
+    'memory', 'redis', 'postgres', 'mysql', 'sqlite'
+  ]),
+  redis: Type.Optional(RedisSchema),
+  postgres: Type.Optional(PostgresSchema),
+  mysql: Type.Optional(MysqlSchema),
+  sqlite: Type.Optional(SqliteSchema)
 }, { description: 'Where sessions and tokens are kept.', default: {} })
 
 /** A list of keys, as it also stands in a key file. */
@@ -154,8 +244,12 @@ export type ClientCredential =
   | Frozen<Exclude<WrittenCredential, { sourceType: 'SignedAssertionFilePath' }>>
   | { readonly sourceType: 'SignedAssertionFilePath', readonly signedAssertionFileDiskPath: string }
 
-/** A loaded config: defaults filled in, variables substituted, paths absolute, the key file read, deeply frozen. */
+/**
+ * A loaded config: defaults filled in, variables substituted, paths absolute, the key file read, the environment looked at,
+ * deeply frozen.
+ */
 export type Config = Frozen<Omit<Written, 'keys' | 'entra'>> & {
+  readonly environment: Environment
   readonly entra: Frozen<Omit<Written['entra'], 'clientCredentials'>> & { readonly clientCredentials: readonly ClientCredential[] }
   readonly keys?: Frozen<Static<typeof KeyListSchema>>
 }

@@ -23,4 +23,7 @@ export interface SoundConfig {
 }
 
 /** What a rule may do: report, name a line, show a text unless it is secret. */
-export interface RuleContext extends Pick<Draft<unknown>, 'report' | 'lineOf'>, Pick<Reader, 'show'> {}
+export interface RuleContext extends Pick<Draft<unknown>, 'report' | 'lineOf'>, Pick<Reader, 'show'> {
+  /** Whether a package can be imported. */
+  readonly hasPackage: (name: string) => boolean
+}

@@ -32,6 +32,31 @@ export function instanceProblem (text: string): string | undefined {
   return 'must be an https origin, such as https://login.microsoftonline.com/'
 }
 
+/** An endpoint of the identity provider. B2C may have the policy in its query. */
+export function endpointProblem (text: string): string | undefined {
+  const url = parse(text)
+  const isGood = url !== undefined && url.username === '' && url.password === '' && url.hash === '' && (url.protocol === 'https:' || isLoopback(url))
+  return isGood ? undefined : 'must be an https URL without user name and fragment; http is for localhost only'
+}
+
+/** Compared with `iss` byte for byte: AD FS's may be http, and is a name only (OpenID Connect Core, section 2). */
+export function issuerProblem (text: string): string | undefined {
+  const url = parse(text)
+  const isGood = url !== undefined && url.username === '' && url.search === '' && url.hash === '' && !text.includes('{')
+  return isGood ? undefined : 'must be the issuer\'s URL without query and placeholder'
+}
+
+/** A vault by its own name: what follows that is whom the token for it is made for. */
+export function keyVaultProblem (text: string): string | undefined {
+  const isVault = instanceProblem(text) === undefined && /^[a-z0-9-]+(?:\.[a-z0-9-]+){2,}$/.test(new URL(text).host)
+  return isVault ? undefined : 'must be the https origin of a vault, such as https://contoso.vault.azure.net'
+}
+
+/** An origin as browsers write it in the Origin field. */
+export function webOriginProblem (text: string): string | undefined {
+  return parse(text)?.origin === text ? undefined : 'must be an origin as browsers send it, such as https://dash.example.com: lower case, no path, no default port'
+}
+
 /** A literal origin with an optional base path. */
 export function upstreamUrlProblem (text: string): string | undefined {
   const url = parse(text)

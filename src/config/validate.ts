@@ -85,12 +85,10 @@ function unknownKey ({ params, parentSchema }: ErrorObject): string {
 }
 
 const MICROSOFT_IDENTITY_WEB: Readonly<Record<string, string>> = {
-  KeyVault: 'use Path with the certificate mounted as a file',
   Certificate: 'use Path or Base64Encoded',
   StoreWithThumbprint: 'use Path with the certificate as a PEM or PFX file',
   StoreWithDistinguishedName: 'use Path with the certificate as a PEM or PFX file',
-  SignedAssertionFromManagedIdentity: 'use SignedAssertionFilePath with a workload identity',
-  SignedAssertionFromVault: 'use Path with the certificate mounted as a file',
+  SignedAssertionFromVault: 'use KeyVault with the certificate',
   CustomSignedAssertion: 'use SignedAssertionFilePath with the assertion in a file',
   AutoDecryptKeys: 'remove it; tokens are not encrypted for the gateway'
 }

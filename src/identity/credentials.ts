@@ -5,7 +5,7 @@
 import { errors } from '../errors.ts'
 import type { Log } from './log.ts'
 import type { ClientAuth } from './msal.ts'
-import { classify } from './outcome.ts'
+import { classify, providerErrorOf, ProviderUnavailable } from './outcome.ts'
 
 /** One configured credential. */
 export interface Credential {
@@ -15,13 +15,20 @@ export interface Credential {
   readonly isReloadable: boolean
   /** @throws CredentialError it cannot be read or used */
   load (): Promise<ClientAuth>
-  /** Forgets what was read and signed. */
+  /** Forgets what was read and signed: the provider rejected it. */
   forget (): void
+  /** Ends the connections it has to a service. */
+  close (): Promise<void>
 }
 
 /** A credential that cannot be read or used. The message holds no secret. */
 export class CredentialError extends Error {
-  override readonly name = 'CredentialError'
+  override readonly name: string = 'CredentialError'
+}
+
+/** The service that keeps the credential does not answer. */
+export class CredentialUnavailable extends CredentialError {
+  override readonly name = 'CredentialUnavailable'
 }
 
 export interface Credentials {
@@ -29,9 +36,11 @@ export interface Credentials {
    * Runs an attempt with a credential, and again with a reloaded one and with the next ones while the provider rejects
    * them. The provider authenticates the client before it looks at anything else: a rejected attempt spends nothing.
    *
-   * @throws SG_PROVIDER_MISCONFIGURED no credential loads; otherwise what the last attempt threw
+   * @throws SG_PROVIDER_MISCONFIGURED no credential loads, SG_PROVIDER_UNAVAILABLE the last one may load later; otherwise
+   *   what the last attempt threw
    */
   use<T> (attempt: (auth: ClientAuth) => Promise<T>): Promise<T>
+  close (): Promise<void>
 }
 
 export function createCredentials (credentials: readonly Credential[], log: Log): Credentials {
@@ -53,17 +62,26 @@ export function createCredentials (credentials: readonly Credential[], log: Log)
           if (!isRejection(error)) throw error
           failure = error
           credential.forget()
-          log.error({ err: error, credential: credential.name }, 'a client credential cannot be used')
+          const cause = error instanceof CredentialError ? undefined : providerErrorOf(error)
+          log.error({ err: error, credential: credential.name, cause }, 'a client credential cannot be used')
         }
       }
-      throw failure instanceof CredentialError ? new errors.SG_PROVIDER_MISCONFIGURED({ cause: failure }) : failure
+      throw codedFailure(failure)
+    },
+    async close () {
+      await Promise.all(credentials.map(async credential => { await credential.close() }))
     }
   }
 }
 
 /** A secret from the config. */
 export function createClientSecret (clientSecret: string): Credential {
-  return { name: 'ClientSecret', isReloadable: false, load: async () => ({ clientSecret }), forget () {} }
+  return { name: 'ClientSecret', isReloadable: false, load: async () => ({ clientSecret }), forget () {}, async close () {} }
+}
+
+function codedFailure (failure: unknown): unknown {
+  if (failure instanceof CredentialUnavailable) return new ProviderUnavailable(undefined, failure)
+  return failure instanceof CredentialError ? new errors.SG_PROVIDER_MISCONFIGURED({ cause: failure }) : failure
 }
 
 function isRejection (error: unknown): boolean {

@@ -1,20 +1,22 @@
 /**
- * This file learns the provider's endpoints: once at start, with patience, and daily after that. MSAL is handed what is
- * learned here and never looks for itself.
+ * This file learns the provider's endpoints: once at start, with patience, and daily after that, unless the config has
+ * them. MSAL is handed what is learned here and never looks for itself.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { errors } from '../errors.ts'
+import type { Config } from '../config/schema.ts'
 import type { JsonObject } from './answer.ts'
 import type { Log } from './log.ts'
 import type { ProviderNetwork } from './network.ts'
+import { ProviderUnavailable } from './outcome.ts'
 import { isGuid, isShared, issuerOf } from './tenant.ts'
 
-/** What is known of the provider. All endpoints have the configured instance's origin. */
+/** What is known of the provider. */
 export interface Metadata {
   /** For MSAL's `authorityMetadata`: only what MSAL needs, because each of its clients parses it. */
   readonly json: string
   /** The issuer of a token; `{tenantid}` stands for the tenant where the instance serves several. */
   readonly issuer: string
+  readonly tokenEndpoint: string
   readonly jwksUri: string
   readonly endSessionEndpoint: string
 }
@@ -23,6 +25,8 @@ export interface MetadataOptions {
   /** With a trailing slash. */
   readonly instance: string
   readonly tenantId: string
+  /** Of the config: then no document is fetched, only keys. */
+  readonly pinned?: Metadata | undefined
   readonly network: Pick<ProviderNetwork, 'getDocument'>
   readonly log: Log
   readonly random: () => number
@@ -43,7 +47,7 @@ const firstPauseMs = 1_000
 const maxPauseMs = 60_000
 
 export function createMetadataSource (options: MetadataOptions): MetadataSource {
-  const { instance, tenantId, network, log, random, onLearned, refreshMs = 24 * 3_600_000 } = options
+  const { instance, tenantId, pinned, network, log, random, onLearned, refreshMs = 24 * 3_600_000 } = options
   const url = `${instance}${tenantId}/v2.0/.well-known/openid-configuration`
   const closing = new AbortController()
   let known: Metadata | undefined
@@ -51,7 +55,7 @@ export function createMetadataSource (options: MetadataOptions): MetadataSource 
   const ready = new Promise<void>(resolve => { settle = resolve })
 
   async function learn (): Promise<void> {
-    const learned = parseMetadata(await network.getDocument(url), instance, tenantId)
+    const learned = pinned ?? parseMetadata(await network.getDocument(url), instance, tenantId)
     // A domain that has moved to another tenant would let that one's users in.
     if (known !== undefined && known.issuer !== learned.issuer) throw new TypeError('the issuer has changed')
     await onLearned(learned)
@@ -79,7 +83,7 @@ export function createMetadataSource (options: MetadataOptions): MetadataSource 
     ready,
     isKnown: () => known !== undefined,
     current () {
-      if (known === undefined) throw new errors.SG_PROVIDER_UNAVAILABLE()
+      if (known === undefined) throw new ProviderUnavailable()
       return known
     },
     close () { closing.abort() }
@@ -103,16 +107,37 @@ export function parseMetadata (document: JsonObject, instance: string, tenantId:
   }
   const issuer = endpoint('issuer')
   if (!isIssuerOf(issuer, origin, tenantId)) throw new TypeError('issuer is not the configured tenant\'s')
-  const jwksUri = endpoint('jwks_uri')
-  const endSessionEndpoint = endpoint('end_session_endpoint')
+  return metadataOf({
+    issuer,
+    authorizationEndpoint: endpoint('authorization_endpoint'),
+    tokenEndpoint: endpoint('token_endpoint'),
+    jwksUri: endpoint('jwks_uri'),
+    endSessionEndpoint: endpoint('end_session_endpoint')
+  })
+}
+
+/** @returns undefined when the config leaves it to the provider to say where its endpoints are */
+export function pinnedMetadata (endpoints: Config['entra']['authorityMetadata']): Metadata | undefined {
+  return endpoints.issuer === undefined ? undefined : metadataOf(endpoints as Endpoints)
+}
+
+interface Endpoints {
+  readonly issuer: string
+  readonly authorizationEndpoint: string
+  readonly tokenEndpoint: string
+  readonly jwksUri: string
+  readonly endSessionEndpoint: string
+}
+
+function metadataOf ({ issuer, authorizationEndpoint, tokenEndpoint, jwksUri, endSessionEndpoint }: Endpoints): Metadata {
   const json = JSON.stringify({
     issuer,
     jwks_uri: jwksUri,
-    authorization_endpoint: endpoint('authorization_endpoint'),
-    token_endpoint: endpoint('token_endpoint'),
+    authorization_endpoint: authorizationEndpoint,
+    token_endpoint: tokenEndpoint,
     end_session_endpoint: endSessionEndpoint
   })
-  return { json, issuer, jwksUri, endSessionEndpoint }
+  return { json, issuer, tokenEndpoint, jwksUri, endSessionEndpoint }
 }
 
 /** A tenant that is configured by its domain has its GUID in the issuer. */

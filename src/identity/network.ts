@@ -1,20 +1,22 @@
 /**
- * This file makes every call to the identity provider: over one private undici pool, to one origin, with deadlines, a
- * size cap, few retries and a circuit breaker. MSAL's own module has none of these.
+ * This file makes every call to the identity provider: over one private undici pool, to the provider's origins only, with
+ * deadlines, a size cap, few retries and a circuit breaker. MSAL's own module has none of these.
  *
  * No body, query or header is ever logged or put into an error.
  */
 import { rootCertificates } from 'node:tls'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { INetworkModule, NetworkRequestOptions, NetworkResponse } from '@azure/msal-node'
-import { Agent } from 'undici'
+import { Agent, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici'
+import type { Proxy } from '../config/environment.ts'
 import { judgeDocument, judgeTokenAnswer, type Answer, type JsonObject, type RawAnswer } from './answer.ts'
-import { createBreaker } from './breaker.ts'
+import { type Breaker, createBreaker } from './breaker.ts'
+import { createSlots, type Slots } from './slots.ts'
 import { StsError } from './sts-error.ts'
 
 /** One finished call, for metrics. */
 export interface ProviderCall {
-  /** The grant type, or `document` for metadata and keys. */
+  /** The grant type, `document` for metadata and keys, or `json` for calls with a user's token. */
   readonly grant: string
   /** `ok`, `refused` (an OAuth error) or the code of the failure. */
   readonly outcome: string
@@ -22,25 +24,37 @@ export interface ProviderCall {
 }
 
 export interface NetworkOptions {
-  /** The only origin that is ever called. */
-  readonly origin: string
-  /** PEM certificates that are trusted beside Node's own roots. */
+  /** The only origins that are ever called. */
+  readonly origins: readonly string[]
+  /** PEM certificates that are trusted beside Node's own roots, by the proxy's TLS too. */
   readonly ca?: string | undefined
+  /** On the way to every origin but those of this machine. */
+  readonly proxy?: Proxy | undefined
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly onCall?: ((call: ProviderCall) => void) | undefined
   readonly connectMs?: number
   /** For a whole call, retries and body included. */
   readonly totalMs?: number
+  /** How long a call may wait for its turn before that. */
+  readonly turnMs?: number
 }
 
 export interface ProviderNetwork {
-  /** Fetches metadata or keys. @throws StsError */
-  getDocument (url: string): Promise<JsonObject>
+  /** Fetches metadata, keys, or what else is JSON. @throws StsError */
+  getDocument (url: string, headers?: Record<string, string>): Promise<JsonObject>
+  /** Sends JSON with a user's token and reads JSON. Not sent twice, unless no connection came about. @throws StsError */
+  postJson (url: string, request: { readonly bearer: string, readonly body: object }): Promise<JsonObject>
   /** For MSAL: token requests only. All other calls are made by the gateway itself. */
   readonly module: INetworkModule
   /** Aborts what is under way. */
   close (): Promise<void>
+}
+
+/** What guards an origin: one that is slow or away takes no other with it. */
+interface Origin {
+  readonly breaker: Breaker
+  readonly slots: Slots
 }
 
 interface Request {
@@ -60,6 +74,9 @@ export const cacheOnly: INetworkModule = {
 }
 
 const maxBodyBytes = 1024 * 1024
+/** To one origin at once. */
+const maxCalls = 32
+const busyMs = 1_000
 const keepAliveMs = 30_000
 const retryPauseMs = 100
 /** Errors of a connection that never came about, so that not one byte of a request was sent. */
@@ -69,21 +86,40 @@ const connectErrors = new Set([
 const timeoutErrors = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'])
 
 export function createProviderNetwork (options: NetworkOptions): ProviderNetwork {
-  const { origin, now, onCall, totalMs = 8_000 } = options
+  // Both together end before the lease of an account's lock (token-cache.ts).
+  const { origins, now, onCall, totalMs = 8_000, turnMs = 2_000 } = options
   const agent = createAgent(options)
-  const breaker = createBreaker({ failures: 5, pauseMs: 10_000, now })
+  const guarded = new Map<string, Origin>(origins.map(origin => [origin, {
+    breaker: createBreaker({ failures: 5, pauseMs: 5_000, now }),
+    slots: createSlots({ count: maxCalls, maxWaitMs: turnMs })
+  }]))
   const underWay = new Set<AbortController>()
 
   async function send (url: URL, request: Request, signal: AbortSignal): Promise<Answer> {
     const { method, headers, body = null } = request
-    const answer = await agent.request({ origin, path: url.pathname + url.search, method, headers, body, signal })
+    const answer = await agent.request({ origin: url.origin, path: url.pathname + url.search, method, headers, body, signal })
     const raw = { status: answer.statusCode, headers: answer.headers, text: await readCapped(answer.body) }
     return request.judge(raw, now())
   }
 
-  /** One call with its retries and its deadline, seen by the breaker and by `onCall`. */
+  /** One call when it is its turn. */
   async function call (url: string, request: Request): Promise<Answer> {
-    const target = addressOf(url, origin)
+    const target = new URL(url)
+    const origin = guarded.get(target.origin)
+    // Neither a token nor a code goes to another origin.
+    if (origin === undefined) throw new StsError('sts_foreign_address')
+    const slot = origin.slots.take()
+    const giveBack = slot instanceof Promise ? await slot : slot
+    if (giveBack === undefined) throw new StsError('sts_unavailable', { retryAfterMs: busyMs })
+    try {
+      return await callNow(target, request, origin.breaker)
+    } finally {
+      giveBack()
+    }
+  }
+
+  /** One call with its retries and its deadline, seen by the breaker and by `onCall`. */
+  async function callNow (target: URL, request: Request, breaker: Breaker): Promise<Answer> {
     const retryAfterMs = breaker.wait()
     if (retryAfterMs > 0) throw new StsError('sts_unavailable', { retryAfterMs })
     const controller = new AbortController()
@@ -110,7 +146,8 @@ export function createProviderNetwork (options: NetworkOptions): ProviderNetwork
   }
 
   return {
-    getDocument: async url => (await call(url, documentRequest)).body,
+    getDocument: async (url, headers) => (await call(url, documentRequest(headers))).body,
+    postJson: async (url, request) => (await call(url, jsonRequest(request))).body,
     module: {
       sendGetRequestAsync: cacheOnly.sendGetRequestAsync,
       async sendPostRequestAsync<T> (url: string, sent?: NetworkRequestOptions): Promise<NetworkResponse<T>> {
@@ -125,25 +162,48 @@ export function createProviderNetwork (options: NetworkOptions): ProviderNetwork
   }
 }
 
-function createAgent ({ ca, connectMs = 3_000 }: NetworkOptions): Agent {
+function createAgent ({ ca, proxy, connectMs = 3_000 }: NetworkOptions): Dispatcher {
   // Certificates given to TLS replace Node's own, so those are given again.
-  const trust = ca === undefined ? {} : { ca: [...rootCertificates, ca] }
-  return new Agent({
-    connections: 32,
-    pipelining: 1,
-    keepAliveTimeout: keepAliveMs,
-    keepAliveMaxTimeout: keepAliveMs,
-    connect: { ...trust, timeout: connectMs }
+  const connect = { ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }), timeout: connectMs }
+  const pool = { connections: maxCalls, pipelining: 1, keepAliveTimeout: keepAliveMs, keepAliveMaxTimeout: keepAliveMs, connect }
+  if (proxy === undefined) return new Agent(pool)
+  return new EnvHttpProxyAgent({
+    ...pool,
+    requestTls: connect,
+    proxyTls: connect,
+    // A tunnel is part of connecting. Otherwise the proxy has 300 s for it, which no deadline of a call cuts short.
+    clientFactory: (origin, given) => new Pool(origin, { ...given, headersTimeout: connectMs }),
+    // Empty and not left out: it would be looked for in the environment.
+    httpProxy: '',
+    httpsProxy: proxy.url,
+    noProxy: `${proxy.except},${ownMachine}`
   })
 }
 
-const documentRequest: Request = {
-  grant: 'document',
-  method: 'GET',
-  headers: { accept: 'application/json' },
-  judge: judgeDocument,
-  retries: 2,
-  isWorthRetrying: error => !(error instanceof StsError) || error.errorCode === 'sts_unavailable'
+/** Whoever listens here is not to be found from the proxy. */
+const ownMachine = 'localhost,127.0.0.1,[::1]'
+
+function documentRequest (headers: Record<string, string> = {}): Request {
+  return {
+    grant: 'document',
+    method: 'GET',
+    headers: { accept: 'application/json', ...headers },
+    judge: judgeDocument,
+    retries: 2,
+    isWorthRetrying: error => !(error instanceof StsError) || error.errorCode === 'sts_unavailable'
+  }
+}
+
+function jsonRequest ({ bearer, body }: { readonly bearer: string, readonly body: object }): Request {
+  return {
+    grant: 'json',
+    method: 'POST',
+    headers: { accept: 'application/json', 'content-type': 'application/json', authorization: bearer },
+    body: JSON.stringify(body),
+    judge: judgeDocument,
+    retries: 1,
+    isWorthRetrying: error => connectErrors.has(codeOf(error))
+  }
 }
 
 function tokenRequest (sent: NetworkRequestOptions = {}): Request {
@@ -158,13 +218,6 @@ function tokenRequest (sent: NetworkRequestOptions = {}): Request {
     retries: grant === 'authorization_code' ? 0 : 1,
     isWorthRetrying: error => connectErrors.has(codeOf(error))
   }
-}
-
-/** @throws StsError sts_foreign_address: neither a token nor a code goes to another origin */
-function addressOf (url: string, origin: string): URL {
-  const target = new URL(url)
-  if (target.origin !== origin) throw new StsError('sts_foreign_address')
-  return target
 }
 
 async function retrying (request: Request, signal: AbortSignal, attempt: () => Promise<Answer>): Promise<Answer> {

@@ -3,12 +3,15 @@
  *
  * In the steady state a request costs one Map look-up and one array read here.
  */
+import { heapShare } from '../store/heap.ts'
 import { createBoundedMap } from './bounded.ts'
 import type { ReadyToken } from './provider.ts'
 
 /** A ready token and when to renew it. */
 export interface ReadyEntry {
   readonly token: ReadyToken
+  /** Epoch milliseconds: in use from then on. */
+  readonly since: number
   /** Epoch milliseconds; not reached while a renewal is under way. */
   renewAt: number
 }
@@ -27,8 +30,8 @@ export interface ReadyTokens {
 }
 
 export interface ReadyTokensOptions {
+  /** Default: a sixth of the heap. */
   readonly maxBytes?: number
-  readonly maxHolders?: number
 }
 
 interface Row {
@@ -71,7 +74,7 @@ export function createReadyTokens (options: ReadyTokensOptions = {}): ReadyToken
       if (dropped.get(key)) return false
       const row = rows.detach(key) ?? { accountKey, entries: [], bytes: rowBytes + key.length, isUsed: false }
       row.bytes += sizeOf(token) - sizeOf(row.entries[scopeSet]?.token)
-      row.entries[scopeSet] = { token, renewAt: token.softAt }
+      row.entries[scopeSet] = { token, since: latest, renewAt: token.softAt }
       rows.attach(key, row)
       return true
     },
@@ -85,7 +88,7 @@ export function createReadyTokens (options: ReadyTokensOptions = {}): ReadyToken
 }
 
 /** A Map of rows that knows its bytes, and lets unused ones go when there are too many. */
-function createRows ({ maxBytes = 64 * 1024 * 1024, maxHolders = 50_000 }: ReadyTokensOptions) {
+function createRows ({ maxBytes = heapShare(1 / 6) }: ReadyTokensOptions) {
   const rows = new Map<string, Row>()
   let bytes = 0
 
@@ -105,7 +108,7 @@ function createRows ({ maxBytes = 64 * 1024 * 1024, maxHolders = 50_000 }: Ready
   /** Second chance: a row used since it was last looked at goes to the end once, instead of moving at every use. */
   function evict (): void {
     for (const [holderKey, row] of rows) {
-      if (bytes <= maxBytes && rows.size <= maxHolders) return
+      if (bytes <= maxBytes) return
       detach(holderKey)
       if (row.isUsed) attach(holderKey, row)
       row.isUsed = false

@@ -3,13 +3,12 @@
  * through that was not checked.
  */
 import type { AuthenticationResult } from '@azure/msal-node'
-import { parseScope } from '../config/scopes.ts'
 import type { Credentials } from './credentials.ts'
-import { lifetimeOf } from './lifetime.ts'
 import type { Msal } from './msal.ts'
 import type { Account, IdClaims, ReadyToken } from './provider.ts'
 import { StsError } from './sts-error.ts'
 import { createPartition, type AccountRecord } from './token-cache.ts'
+import { hasScopes, untrusted, usableToken } from './usable-token.ts'
 
 /** What a token is wanted for. */
 export interface TokenRequest {
@@ -21,6 +20,8 @@ export interface TokenRequest {
 
 export interface Renewed {
   readonly token: ReadyToken
+  /** Of the verified ID token that came with it. */
+  readonly claims: IdClaims
   /** MSAL's cache with what the provider gave; undefined when MSAL kept nothing, because the account was not in it. */
   readonly cache: string | undefined
 }
@@ -47,54 +48,35 @@ export interface RenewalOptions {
 
 export function createRenewal ({ msal, credentials, verify, now, random }: RenewalOptions): Renewal {
   function tokenOf (result: AuthenticationResult, source: ReadyToken['source']): ReadyToken | undefined {
-    const at = now()
-    // The provider gives a life in seconds, which MSAL adds to the system's clock. A new token's life begins by ours.
-    const shift = source === 'refresh' ? at - Date.now() : 0
-    const expiresAt = (result.expiresOn?.getTime() ?? 0) + shift
-    const refreshAt = result.refreshOn === undefined ? undefined : result.refreshOn.getTime() + shift
-    const lifetime = lifetimeOf({ expiresAt, refreshAt }, at, random())
-    return lifetime.hardAt > at ? { kind: 'token', bearer: `Bearer ${result.accessToken}`, ...lifetime, source } : undefined
+    return usableToken(result, source, { now: now(), random: random() })
   }
 
   /** A renewal must not change who the user is (OpenID Connect Core 1.0, section 12.2). */
-  async function checkIdentity (result: AuthenticationResult, record: AccountRecord, account: Account): Promise<void> {
+  async function checkIdentity (result: AuthenticationResult, record: AccountRecord, account: Account): Promise<IdClaims> {
     if (result.accessToken === '') throw untrusted('the token is empty')
     const claims = await verify(result.idToken).catch(cause => { throw new StsError('sts_bad_response', { cause }) })
     if (claims.tid !== account.tid || claims.oid !== account.oid || claims.sub !== record.sub) {
       throw untrusted('the renewed ID token is another user\'s')
     }
+    return claims
   }
 
   return {
     async fromCache (record, request) {
       const result = await msal.cached(createPartition(record.cache), request)
-      return result !== undefined && isFor(result, request) ? tokenOf(result, 'cache') : undefined
+      const isUsable = result !== undefined && result.accessToken !== '' && hasScopes(result, request.scopes)
+      return isUsable ? tokenOf(result, 'cache') : undefined
     },
     async fromProvider (record, request) {
       const [result, partition] = await credentials.use(async auth => {
         const partition = createPartition(record.cache)
         return [await msal.refresh(partition, auth, request), partition] as const
       })
-      await checkIdentity(result, record, request.account)
+      const claims = await checkIdentity(result, record, request.account)
       if (!hasScopes(result, request.scopes)) return undefined
       const token = tokenOf(result, 'refresh')
       if (token === undefined) throw untrusted('the token has expired already')
-      return { token, cache: partition.changed() }
+      return { token, claims, cache: partition.changed() }
     }
   }
-}
-
-function untrusted (reason: string): StsError {
-  return new StsError('sts_bad_response', { cause: new TypeError(reason) })
-}
-
-function isFor ({ accessToken, account, scopes }: AuthenticationResult, request: TokenRequest): boolean {
-  const { tid, oid } = request.account
-  return accessToken !== '' && account?.tenantId === tid && account.localAccountId === oid && hasScopes({ scopes }, request.scopes)
-}
-
-/** Entra answers with all scopes that were consented to, in the form they were asked for. */
-function hasScopes ({ scopes }: Pick<AuthenticationResult, 'scopes'>, wanted: readonly string[]): boolean {
-  const given = new Set(scopes.map(scope => parseScope(scope).key))
-  return wanted.every(scope => given.has(parseScope(scope).key))
 }

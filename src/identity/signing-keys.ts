@@ -3,8 +3,8 @@
  * cooldown whatever is asked; the last good set serves on while the provider is away, for a day.
  */
 import { importJWK, type CryptoKey } from 'jose'
-import { errors } from '../errors.ts'
 import type { ProviderNetwork } from './network.ts'
+import { ProviderUnavailable } from './outcome.ts'
 
 export interface SigningKey {
   readonly key: CryptoKey
@@ -53,9 +53,9 @@ export function createSigningKeys (network: ProviderNetwork, now: () => number):
     async find (kid) {
       const isCooling = Math.abs(now() - triedAt) < cooldownMs
       if (underWay !== undefined || ((!isFresh() || !keys.has(kid)) && !isCooling)) {
-        await refetch().catch(cause => { throw new errors.SG_PROVIDER_UNAVAILABLE({ cause }) })
+        await refetch().catch(cause => { throw new ProviderUnavailable(undefined, cause) })
       }
-      if (!isFresh()) throw new errors.SG_PROVIDER_UNAVAILABLE()
+      if (!isFresh()) throw new ProviderUnavailable()
       return keys.get(kid)
     },
     async refresh (jwksUri) {

@@ -19,6 +19,8 @@ export interface StsErrorDetails {
  * `network_error` and loses what it was.
  */
 export class StsError extends AuthError {
+  /** What went wrong, as the log shows it. */
+  readonly code: StsFailure
   /** HTTP status, when there was an answer. */
   readonly status: number | undefined
   /** How long the provider wants to be left alone, in milliseconds, at most 300,000. */
@@ -29,6 +31,7 @@ export class StsError extends AuthError {
     // MSAL's constructor makes everything an AuthError and nothing more: `instanceof StsError` would be false.
     Object.setPrototypeOf(this, StsError.prototype)
     this.name = 'StsError'
+    this.code = failure
     this.status = details.status
     this.retryAfterMs = details.retryAfterMs
     this.cause = details.cause

@@ -16,3 +16,9 @@ export function isShared (tenantId: string): boolean {
 export function issuerOf (template: string, tid: string): string {
   return template.replace('{tenantid}', tid)
 }
+
+/** The tenant whose issuer this is. @returns undefined when it is none of that template */
+export function tenantOf (template: string, issuer: string): string | undefined {
+  const tid = issuer.slice(template.indexOf('{'), template.indexOf('{') + 36)
+  return isGuid(tid) && issuer === issuerOf(template, tid) ? tid : undefined
+}

@@ -28,7 +28,10 @@ export interface VersionedRecord extends AccountRecord {
 export interface AccountRecords {
   /** The store key of an account. The braces keep record and lock on one node of a Redis Cluster. */
   keyOf (account: { readonly tid: string, readonly oid: string, readonly keyId?: string | undefined }): string
+  /** One that does not open is none, and deleted unless it may be another replica's: its user signs in again. */
   read (key: string): Promise<VersionedRecord | undefined>
+  /** Whether there is a record, be it one that only another replica can open. */
+  exists (key: string): Promise<boolean>
   /** Writes whatever was there before. Only after a sign-in: everything else uses `compareAndSet`. */
   replace (key: string, record: AccountRecord): Promise<void>
   /** @returns false when the record has changed or is gone: it is never created */
@@ -58,20 +61,29 @@ export function createAccountRecords ({ store, keys, clientId, now }: AccountRec
   const sealedFor = (key: string, { sub, endsAt, cache }: AccountRecord) =>
     (version: number): string => sealer.seal('account-record', contextOf(key, version), JSON.stringify({ sub, endsAt, cache }))
 
+  // The contract has no conditional delete; an empty value for 1 ms is one, and reads as no record.
+  const dropVersion = async (key: string, version: number): Promise<boolean> => await store.compareAndSet(key, version, '', 1)
+
   return {
     // The oid comes last: it is the only part whose alphabet is not fixed.
     keyOf: ({ tid, oid, keyId }) => `tc:{${keys.nameUnder(keyId, 'account-key', `${clientId}|${tid}|${oid}`)}}`,
     async read (key) {
       const found = await store.read(key)
-      const text = found && sealer.open('account-record', contextOf(key, found.version), found.value)
+      if (found === undefined) return undefined
+      const { version, value } = found
+      const text = sealer.open('account-record', contextOf(key, version), value)
+      if (text === undefined && value !== '' && !sealer.isForeign(value)) await dropVersion(key, version)
       const record = text === undefined ? undefined : parseRecord(text)
-      return record === undefined ? undefined : { ...record, version: found!.version }
+      return record === undefined ? undefined : { ...record, version }
+    },
+    async exists (key) {
+      const found = await store.read(key)
+      return found !== undefined && found.value !== ''
     },
     replace: (key, record) => store.replace(key, sealedFor(key, record), record.endsAt - now()),
     compareAndSet: (key, version, record) => store.compareAndSet(key, version, sealedFor(key, record), record.endsAt - now()),
     async drop (key) { await store.delete(key) },
-    // The contract has no conditional delete; an empty value for 1 ms is one, and reads as no record.
-    dropVersion: (key, version) => store.compareAndSet(key, version, '', 1),
+    dropVersion,
     lock: key => store.lock(`${key}:lock`, leaseMs, lockWaitMs)
   }
 }

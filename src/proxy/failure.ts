@@ -15,12 +15,32 @@ const certificateCodes = new Set([
   'CERT_REVOKED', 'INVALID_CA', 'PATH_LENGTH_EXCEEDED', 'INVALID_PURPOSE', 'CERT_UNTRUSTED', 'CERT_REJECTED', 'HOSTNAME_MISMATCH'
 ])
 
+/** How the end of a connection looks that the upstream closed, not we. */
+const closings = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
+
+/** This process has no descriptor left for a connection. */
+const exhaustions = new Set(['EMFILE', 'ENFILE'])
+
+export function hasClosed (error: Error): boolean {
+  return closings.has(codeOf(error))
+}
+
+/** What is too much now may well fit in a moment. */
+export function overloaded (cause?: unknown): Error {
+  return Object.assign(new errors.SG_OVERLOADED({ cause }), { retryAfterMs: 1000 })
+}
+
 /** The answer for an exchange that failed before the upstream's headers came. */
 export function upstreamFailure (cause: unknown): Error {
   const code = codeOf(cause)
+  if (exhaustions.has(code)) return overloaded(cause)
   if (timeouts.has(code)) return new errors.SG_UPSTREAM_TIMEOUT({ cause })
-  if (certificateCodes.has(code) || /^ERR_(?:TLS|SSL)_/.test(code) || code === 'EPROTO') return new errors.SG_UPSTREAM_TLS({ cause })
+  if (isTls(code) || (cause instanceof Error && isTls(codeOf(cause.cause)))) return new errors.SG_UPSTREAM_TLS({ cause })
   return new errors.SG_UPSTREAM_UNREACHABLE({ cause })
+}
+
+function isTls (code: string): boolean {
+  return certificateCodes.has(code) || /^ERR_(?:TLS|SSL)_/.test(code) || code === 'EPROTO'
 }
 
 function codeOf (error: unknown): string {

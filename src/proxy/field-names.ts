@@ -28,6 +28,9 @@ export function isOwned (name: string): boolean {
   return own.has(name) || name.includes('_') || ownPrefixes.some(prefix => name.startsWith(prefix))
 }
 
+/** What {@link isOwned} says yes to, for people: names, and with a `*` what stands for many. */
+export const ownedNames: readonly string[] = [...own, ...ownPrefixes.map(prefix => `${prefix}*`), '*_*']
+
 /** Names that a Connection field nominates, beyond the connection options themselves; usually none. */
 export function nominatedBy (connection: string | undefined): ReadonlySet<string> | undefined {
   if (connection === undefined || /^(?:keep-alive|close)$/i.test(connection)) return undefined

@@ -1,18 +1,18 @@
 /**
- * This file is the data path: a request goes to its upstream, and the answer to the client, with back-pressure and abort
- * in both directions. Nothing is retried, followed, inflated or buffered.
+ * This file is the way of a request to its upstream: what of it goes there, and what may be sent once more.
  */
-import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
 import { type CompiledRoute, rewritePath } from '../config/compile.ts'
 import { errors } from '../errors.ts'
-import { upstreamFailure } from './failure.ts'
-import { closeIfUnread, declaredLength, hasBody, limitedBody } from './request-body.ts'
+import { Exchange } from './exchange.ts'
+import { overloaded } from './failure.ts'
+import { declaredLength, hasBody, isShort, limitedBody, readBody } from './request-body.ts'
 import type { RequestHeaderWriter } from './request-headers.ts'
 import type { ResponseHeaderWriter } from './response-headers.ts'
-import { connections, maxInFlight, type Upstream } from './upstreams.ts'
+import { isChallengeable, type StepUp } from './step-up.ts'
+import type { Streams } from './streams.ts'
+import { maxInFlight, type Upstream } from './upstreams.ts'
 
 /** A route with everything that its requests need, made once at start. */
 export interface ForwardPlan {
@@ -20,18 +20,40 @@ export interface ForwardPlan {
   readonly upstream: Upstream
   readonly writeRequestHeaders: RequestHeaderWriter
   readonly writeResponseHeaders: ResponseHeaderWriter
+  readonly streams: Streams
+  /** Meets claims challenges; undefined where they pass like any other answer. */
+  readonly stepUp: StepUp | undefined
 }
 
 /** The last step of a proxied request: from here on the answer is the upstream's. */
 export function forward (plan: ForwardPlan, request: FastifyRequest, reply: FastifyReply): void {
-  const { route, upstream } = plan
-  const raw = request.raw
-  if (declaredLength(raw) > route.maxBodyBytes) {
+  const { raw } = request
+  if (declaredLength(raw) > plan.route.maxBodyBytes) {
     reply.send(new errors.SG_BODY_TOO_LARGE())
-    return
+  } else if (isChallengeable(plan, request) && isShort(raw)) {
+    letContinue(reply)
+    readBody(raw, body => { dispatchRead(plan, reply, body) })
+  } else {
+    dispatch(plan, reply, undefined)
   }
-  if (upstream.inFlight >= maxInFlight) {
-    reply.header('retry-after', '1').send(new errors.SG_OVERLOADED())
+}
+
+/** Nobody above catches what is thrown once a body has been read. */
+function dispatchRead (plan: ForwardPlan, reply: FastifyReply, body: Buffer): void {
+  try {
+    dispatch(plan, reply, body)
+  } catch (error) {
+    reply.send(error as Error)
+  }
+}
+
+/** @param kept - the body, if it was read already so that it can be sent once more */
+function dispatch (plan: ForwardPlan, reply: FastifyReply, kept: Buffer | undefined): void {
+  const { request } = reply
+  const { route, upstream } = plan
+  const { raw } = request
+  if (isOverloaded(upstream)) {
+    reply.send(overloaded())
     return
   }
   if (raw.socket.destroyed) {
@@ -39,155 +61,37 @@ export function forward (plan: ForwardPlan, request: FastifyRequest, reply: Fast
     reply.hijack()
     return
   }
-  const body = hasBody(raw) ? limitedBody(raw, route.maxBodyBytes) : null
-  if (body !== null && raw.headers.expect !== undefined && raw.httpVersionMinor === 1) reply.raw.writeContinue()
-  const target = raw.target!
-  const injected = { claims: request.live?.session.claims, bearer: request.bearer, requestId: request.id }
-  upstream.dispatcher.dispatch({
-    path: route.upstreamUrl.basePath + rewritePath(route, target.path) + target.query,
+  const body = kept ?? (hasBody(raw) ? limitedBody(raw, route.maxBodyBytes) : null)
+  if (kept === undefined && body !== null) letContinue(reply)
+  const exchange = new Exchange(plan, reply)
+  if (route.streaming) exchange.endWithSession()
+  exchange.send({
+    path: pathFor(route, request),
     method: raw.method as Dispatcher.HttpMethod,
-    headers: plan.writeRequestHeaders(raw, injected),
+    headers: headersFor(plan, request),
     body,
     headersTimeout: route.timeouts.headersSeconds * 1000,
-    bodyTimeout: route.timeouts.bodySeconds * 1000
-  }, new Exchange(plan, reply))
+    bodyTimeout: route.streaming ? 0 : route.timeouts.bodySeconds * 1000
+  })
 }
 
-/** Answers whose message ends with the header section whatever its fields say (RFC 9112, section 6.3). */
-function isBodiless (status: number): boolean {
-  return status === 204 || status === 304
+/** A client that waits for leave to send its body gets it (RFC 9110, section 10.1.1). */
+function letContinue ({ request, raw }: FastifyReply): void {
+  if (request.raw.headers.expect !== undefined && request.raw.httpVersionMinor === 1) raw.writeContinue()
 }
 
-const maxInterims = 8
-
-/**
- * One request at its upstream, as undici reports it. This is undici 7's raw handler interface: it gets the header section
- * as it came, without an object being made of it.
- */
-class Exchange implements Dispatcher.DispatchHandler {
-  readonly #plan: ForwardPlan
-  readonly #reply: FastifyReply
-  readonly #client: ServerResponse
-  readonly #socket: Socket
-  readonly #onClientLeft = (): void => { this.#clientLeft() }
-  #abort: ((reason?: Error) => void) | undefined
-  #interims = 0
-  #isCounted = true
-  #queued: NodeJS.Timeout | undefined
-  #stalled: NodeJS.Timeout | undefined
-  #state: 'waiting' | 'answering' | 'over' = 'waiting'
-
-  constructor (plan: ForwardPlan, reply: FastifyReply) {
-    this.#plan = plan
-    this.#reply = reply
-    this.#client = reply.raw
-    this.#socket = reply.request.raw.socket
-    // The socket, not the response: a response that waits behind another on its connection is never told that it closed.
-    this.#socket.once('close', this.#onClientLeft)
-    if (++plan.upstream.inFlight > connections) {
-      this.#queued = setTimeout(() => { this.#gaveUp() }, plan.route.timeouts.headersSeconds * 1000)
-    }
-  }
-
-  /** Also called again if undici moves a request to another connection before it was written. */
-  onConnect (abort: (reason?: Error) => void): void {
-    clearTimeout(this.#queued)
-    this.#abort = abort
-    if (this.#state === 'over') abort()
-  }
-
-  onHeaders (status: number, raw: Buffer[], resume: () => void, statusText: string): boolean {
-    if (status < 200) return this.#interim()
-    const client = this.#client
-    const headers = this.#plan.writeResponseHeaders(raw)
-    closeIfUnread(this.#reply.request.raw, client)
-    writeHead(client, status, statusText, headers)
-    this.#reply.hijack()
-    this.#state = 'answering'
-    client.on('drain', () => {
-      clearTimeout(this.#stalled)
-      resume()
-    })
-    if (isBodiless(status)) this.#end()
-    return true
-  }
-
-  /** Interim answers end here. Each restarts the deadline for headers, so their number is limited. */
-  #interim (): boolean {
-    if (++this.#interims > maxInterims) this.#abort?.(new RangeError('too many interim answers'))
-    return true
-  }
-
-  onData (chunk: Buffer): boolean {
-    const hasRoom = this.#client.write(chunk)
-    // A client that does not read holds a connection to the upstream; it gets as long as the upstream would.
-    if (!hasRoom) {
-      clearTimeout(this.#stalled)
-      this.#stalled = setTimeout(() => { this.#socket.destroy() }, this.#plan.route.timeouts.bodySeconds * 1000)
-    }
-    return hasRoom
-  }
-
-  onComplete (): void {
-    if (this.#state === 'answering') this.#end()
-  }
-
-  onError (error: Error): void {
-    const before = this.#state
-    this.#over()
-    this.#uncount()
-    if (before === 'waiting') {
-      // Whoever sends more than is taken is not asked for another request, even if it fitted into what was read already.
-      if (isOwn(error)) this.#client.shouldKeepAlive = false
-      this.#reply.send(isOwn(error) ? error : upstreamFailure(error))
-    } else if (before === 'answering') {
-      // The status is out: cutting the connection is the only way to say that the rest is missing.
-      this.#client.destroy()
-    }
-  }
-
-  #end (): void {
-    this.#over()
-    this.#uncount()
-    this.#client.end()
-  }
-
-  #clientLeft (): void {
-    this.#over()
-    // Without a connection yet it stays in the upstream's queue, and counted, until its turn comes and it is aborted.
-    this.#abort?.()
-  }
-
-  /** Its turn at the upstream did not come in time. */
-  #gaveUp (): void {
-    this.#over()
-    this.#reply.header('retry-after', '1').send(new errors.SG_OVERLOADED())
-  }
-
-  #over (): void {
-    this.#state = 'over'
-    this.#socket.off('close', this.#onClientLeft)
-    clearTimeout(this.#queued)
-    clearTimeout(this.#stalled)
-  }
-
-  #uncount (): void {
-    if (this.#isCounted) this.#plan.upstream.inFlight--
-    this.#isCounted = false
-  }
+/** The path and query that the upstream gets. */
+export function pathFor (route: CompiledRoute, { raw }: FastifyRequest): string {
+  const target = raw.target!
+  return route.upstreamUrl.basePath + rewritePath(route, target.path) + target.query
 }
 
-/** Node refuses what may not stand in a header section. The upstream is at fault then, and nothing of it is answered. */
-function writeHead (client: ServerResponse, status: number, statusText: string, headers: string[]): void {
-  try {
-    client.writeHead(status, statusText, headers)
-  } catch (error) {
-    client.statusMessage = ''
-    throw error
-  }
+/** The header section that the upstream gets: a flat list of names and values. */
+export function headersFor ({ writeRequestHeaders }: ForwardPlan, request: FastifyRequest): string[] {
+  const user = request.live?.session ?? request.caller
+  return writeRequestHeaders(request.raw, { claims: user?.claims, bearer: request.bearer, requestId: request.id })
 }
 
-/** Our own refusal, thrown out of the body on its way to the upstream. */
-function isOwn (error: Error): boolean {
-  return error instanceof errors.SG_BODY_TOO_LARGE
+export function isOverloaded (upstream: Upstream): boolean {
+  return upstream.inFlight >= maxInFlight
 }

@@ -9,8 +9,9 @@ import type { Claims } from '../session/session.ts'
 type Fields = readonly string[]
 type Writer = (claims: Claims) => Fields
 
+const nothing: Fields = []
+
 const presets: Readonly<Record<string, Writer>> = {
-  none: () => [],
   standard: claims => fields({
     'X-Forwarded-User': text(claims.oid),
     'X-Forwarded-Preferred-Username': text(claims.preferred_username),
@@ -36,6 +37,7 @@ const presets: Readonly<Record<string, Writer>> = {
  * look-up.
  */
 export function identityHeaders (setting: CompiledRoute['identityHeaders']): Writer {
+  if (setting === 'none') return () => nothing
   const write = typeof setting === 'string' ? presets[setting]! : fromMap(setting)
   const written = new WeakMap<Claims, Fields>()
   return claims => {
@@ -45,6 +47,12 @@ export function identityHeaders (setting: CompiledRoute['identityHeaders']): Wri
     written.set(claims, list)
     return list
   }
+}
+
+/** Names that the identity maps of routes set, in lower case; a client must not get them to any upstream. */
+export function identityNames (routes: readonly CompiledRoute[]): ReadonlySet<string> {
+  return new Set(routes.flatMap(({ identityHeaders: setting }) =>
+    typeof setting === 'string' ? [] : Object.keys(setting).map(name => name.toLowerCase())))
 }
 
 function fromMap (map: Readonly<Record<string, string>>): Writer {

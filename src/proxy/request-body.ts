@@ -1,5 +1,5 @@
 /**
- * This file knows whether a request has a body, how long it may be, and whether it has been read.
+ * This file knows whether a request has a body, how long it may be, and whether it has been read; short ones it reads.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
@@ -13,6 +13,22 @@ export function declaredLength (request: IncomingMessage): number {
 
 export function hasBody (request: IncomingMessage): boolean {
   return declaredLength(request) > 0 || request.headers['transfer-encoding'] !== undefined
+}
+
+/** Bodies up to this length may be kept in memory, so that they can be sent once more. */
+const maxShortBytes = 65_536
+
+/** Whether a request has a body that is known to be short. */
+export function isShort (request: IncomingMessage): boolean {
+  const length = declaredLength(request)
+  return length > 0 && length <= maxShortBytes
+}
+
+/** Reads a short body to its end: most are there in one piece. Never calls back when the client leaves before that. */
+export function readBody (request: IncomingMessage, onRead: (body: Buffer) => void): void {
+  const chunks: Buffer[] = []
+  request.on('data', chunk => { chunks.push(chunk) })
+  request.once('end', () => { onRead(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)) })
 }
 
 /** The body, at most so long. A declared length is enforced by the parser; an undeclared one is counted on the way. */

@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http'
 import type { CompiledRoute } from '../config/compile.ts'
 import { withoutOwnCookies } from '../session/cookie.ts'
 import type { Claims } from '../session/session.ts'
+import { createDecisions } from './decisions.ts'
 import { isHopByHop, isOwned, nominatedBy } from './field-names.ts'
 import { identityHeaders } from './identity-headers.ts'
 
@@ -32,24 +33,14 @@ export type RequestHeaderWriter = (request: IncomingMessage, injected: Injected)
 const act = { pass: 0, drop: 1, cookie: 2, via: 3, forwardedFor: 4, trace: 5, traceState: 6, body: 7 } as const
 type Act = typeof act[keyof typeof act]
 
-/** Clients can send any number of different names; what is remembered about names is bounded. */
-const maxRememberedNames = 1000
-
 export function requestHeaderWriter (route: CompiledRoute, policy: HeaderPolicy): RequestHeaderWriter {
   const { publicUrl } = policy
   const identity = identityHeaders(route.identityHeaders)
-  const constant = ['x-forwarded-host', publicUrl.host, 'x-forwarded-proto', publicUrl.protocol.slice(0, -1)]
+  const host = publicUrl.host
+  const protocol = publicUrl.protocol.slice(0, -1)
   const set = Object.entries(route.requestHeaders.set).flat()
   const removed = new Set([...policy.identityNames, ...route.requestHeaders.remove, ...Object.keys(route.requestHeaders.set)])
-  const known = new Map<string, Act>()
-
-  function actOf (raw: string): Act {
-    const remembered = known.get(raw)
-    if (remembered !== undefined) return remembered
-    const decided = decide(raw.toLowerCase(), removed)
-    if (known.size < maxRememberedNames) known.set(raw, decided)
-    return decided
-  }
+  const actOf = decisions.about(removed)
 
   return function writeRequestHeaders (request, { claims, bearer, requestId }) {
     const raw = request.rawHeaders
@@ -73,14 +64,23 @@ export function requestHeaderWriter (route: CompiledRoute, policy: HeaderPolicy)
     }
     const peer = addressOf(request)
     list.push('x-forwarded-for', policy.isTrustedProxy(peer) ? forwardedFor + peer : peer)
-    list.push(...constant, 'x-request-id', requestId)
+    list.push('x-forwarded-host', host, 'x-forwarded-proto', protocol, 'x-request-id', requestId)
     pushTrace(list, traceparent, tracestate, requestId)
     list.push('via', `${via}1.1 scopegate`)
-    if (claims !== undefined) list.push(...identity(claims))
+    if (claims !== undefined) append(list, identity(claims))
     if (bearer !== undefined) list.push('authorization', bearer)
-    list.push(...set)
+    append(list, set)
     return list
   }
+}
+
+function append (list: string[], more: readonly string[]): void {
+  for (let i = 0; i < more.length; i++) list.push(more[i]!)
+}
+
+/** The list with another Authorization value than the one that was written. */
+export function withBearer (list: readonly string[], bearer: string): string[] {
+  return list.map((value, i) => i % 2 === 1 && list[i - 1] === 'authorization' ? bearer : value)
 }
 
 function decide (name: string, removed: ReadonlySet<string>): Act {
@@ -94,6 +94,8 @@ function decide (name: string, removed: ReadonlySet<string>): Act {
   return isHopByHop(name) || isOwned(name) || removed.has(name) ? act.drop : act.pass
 }
 
+const decisions = createDecisions(decide)
+
 function pushCookies (list: string[], header: string, isOwn: (name: string) => boolean): void {
   const kept = withoutOwnCookies(header, isOwn)
   if (kept !== undefined) list.push('cookie', kept)
@@ -105,6 +107,12 @@ export function addressOf (request: IncomingMessage): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address
 }
 
+/** A trace that begins with a request whose id is a UUID; its parts, since to replace the dashes costs more than the rest. */
+function newTrace (requestId: string): string {
+  const last = requestId.slice(19, 23) + requestId.slice(24)
+  return `00-${requestId.slice(0, 8)}${requestId.slice(9, 13)}${requestId.slice(14, 18)}${last}-${last}-00`
+}
+
 const maxTraceStateLength = 512
 
 /**
@@ -113,8 +121,7 @@ const maxTraceStateLength = 512
  */
 function pushTrace (list: string[], traceparent: string | undefined, tracestate: string | undefined, requestId: string): void {
   if (traceparent === undefined || !/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)) {
-    const hex = requestId.replaceAll('-', '')
-    list.push('traceparent', `00-${hex}-${hex.slice(16)}-00`)
+    list.push('traceparent', newTrace(requestId))
     return
   }
   list.push('traceparent', traceparent)

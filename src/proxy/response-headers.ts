@@ -2,6 +2,7 @@
  * This file decides what a browser sees of an upstream's header section.
  */
 import type { CompiledRoute } from '../config/compile.ts'
+import { createDecisions } from './decisions.ts'
 import { isHopByHop, nominatedBy } from './field-names.ts'
 
 /** Rewrites the flat list of raw names and values that the upstream sent into the one that the client gets. */
@@ -16,16 +17,19 @@ export interface ResponsePolicy {
 /** Never passed on: site data is the gateway's too, and these two mark its own answers. */
 const dropped = new Set(['clear-site-data', 'scopegate', 'scopegate-error', 'proxy-authenticate', 'proxy-authentication-info'])
 
+const act = { pass: 0, drop: 1, connection: 2, cookie: 3, location: 4 } as const
+type Act = typeof act[keyof typeof act]
+
 export function responseHeaderWriter (route: CompiledRoute, policy: ResponsePolicy): ResponseHeaderWriter {
   const removed = new Set([...route.responseHeaders.remove, ...Object.keys(route.responseHeaders.set)])
   const set = Object.entries(route.responseHeaders.set).flat()
 
-  function isPassed (name: string, value: string): boolean {
-    if (name === 'set-cookie' && policy.isOwnCookie(cookieName(value))) {
-      policy.onPlantedCookie(route)
-      return false
-    }
-    return !isHopByHop(name) && !dropped.has(name) && !removed.has(name)
+  const actOf = decisions.about(removed)
+
+  function isPlanted (cookie: string): boolean {
+    if (!policy.isOwnCookie(cookieName(cookie))) return false
+    policy.onPlantedCookie(route)
+    return true
   }
 
   return function writeResponseHeaders (raw) {
@@ -34,14 +38,25 @@ export function responseHeaderWriter (route: CompiledRoute, policy: ResponsePoli
     for (let i = 0; i < raw.length; i += 2) {
       const name = raw[i]!.toString('latin1')
       const value = raw[i + 1]!.toString('latin1')
-      const lower = name.toLowerCase()
-      if (lower === 'connection') connection = connection === undefined ? value : `${connection}, ${value}`
-      if (isPassed(lower, value)) list.push(name, lower === 'location' || lower === 'content-location' ? mapLocation(value, route) : value)
+      const what = actOf(name)
+      if (what === act.pass) list.push(name, value)
+      else if (what === act.location) list.push(name, mapLocation(value, route))
+      else if (what === act.connection) connection = connection === undefined ? value : `${connection}, ${value}`
+      else if (what === act.cookie && !isPlanted(value)) list.push(name, value)
     }
     const nominated = nominatedBy(connection)
     return (nominated === undefined ? list : withoutNominated(list, nominated)).concat(set)
   }
 }
+
+function decide (name: string, removed: ReadonlySet<string>): Act {
+  if (name === 'connection') return act.connection
+  if (isHopByHop(name) || dropped.has(name) || removed.has(name)) return act.drop
+  if (name === 'set-cookie') return act.cookie
+  return name === 'location' || name === 'content-location' ? act.location : act.pass
+}
+
+const decisions = createDecisions(decide)
 
 /** The name a browser would store. A nameless cookie `=a=b` comes back as `a=b`, so it counts as `a` (RFC 6265bis, 5.6). */
 function cookieName (setCookie: string): string {

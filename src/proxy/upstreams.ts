@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { rootCertificates } from 'node:tls'
-import { Pool, type Dispatcher } from 'undici'
+import { buildConnector, Pool, type Dispatcher } from 'undici'
 import type { Config } from '../config/schema.ts'
 
 export interface Upstream {
@@ -12,10 +12,14 @@ export interface Upstream {
   readonly dispatcher: Dispatcher
   /** Requests that were dispatched and are not over yet. */
   inFlight: number
+  /** Whether an error is the end of a connection that had brought an answer before. */
+  readonly endedReused: (error: Error) => boolean
 }
 
 export interface Upstreams {
   get (name: string): Upstream
+  /** How many requests each has that are not over. */
+  inFlight (): Iterable<readonly [name: string, count: number]>
   close (): Promise<void>
 }
 
@@ -29,7 +33,10 @@ const maxResponseHeaderBytes = 32_768
 
 export function createUpstreams (configs: Config['upstreams']): Upstreams {
   const upstreams = new Map(Object.entries(configs).map(([name, config]) => {
-    const upstream: Upstream = { name, dispatcher: createDispatcher(config), inFlight: 0 }
+    const reused = new WeakSet<Error>()
+    const upstream: Upstream = {
+      name, dispatcher: createDispatcher(config, reused), inFlight: 0, endedReused: error => reused.has(error)
+    }
     return [name, upstream] as const
   }))
   return {
@@ -38,13 +45,14 @@ export function createUpstreams (configs: Config['upstreams']): Upstreams {
       if (upstream === undefined) throw new TypeError(`no upstream ${name}`)
       return upstream
     },
+    inFlight: () => [...upstreams.values()].map(({ name, inFlight }) => [name, inFlight] as const),
     async close () {
       await Promise.all([...upstreams.values()].map(async ({ dispatcher }) => await dispatcher.destroy()))
     }
   }
 }
 
-function createDispatcher ({ url, caFile, timeouts }: Config['upstreams'][string]): Dispatcher {
+function createDispatcher ({ url, caFile, timeouts }: Config['upstreams'][string], reused: WeakSet<Error>): Dispatcher {
   return new Pool(new URL(url).origin, {
     connections,
     // One request per connection at a time: an answer can then never be taken for another request's.
@@ -54,11 +62,28 @@ function createDispatcher ({ url, caFile, timeouts }: Config['upstreams'][string
     headersTimeout: timeouts.headersSeconds * 1000,
     bodyTimeout: timeouts.bodySeconds * 1000,
     maxHeaderSize: maxResponseHeaderBytes,
-    connect: {
+    connect: noteReused(buildConnector({
       timeout: timeouts.connectSeconds * 1000,
       rejectUnauthorized: true,
       // A file of CAs adds to the public ones instead of replacing them.
       ...(caFile === undefined ? {} : { ca: [...rootCertificates, readFileSync(caFile, 'utf8')] })
-    }
+    }), reused)
   })
+}
+
+/** undici does not say which connection a request failed on, but hands on the very error that ended it. */
+function noteReused (connect: buildConnector.connector, reused: WeakSet<Error>): buildConnector.connector {
+  return (options, callback) => {
+    connect(options, (...[error, socket]) => {
+      let first: Error | undefined
+      socket?.on('error', cause => {
+        // Also with TLS these are bytes of answers: a handshake does not count.
+        if (socket.bytesRead > 0) reused.add(cause)
+        // The last one is handed on, and says less: a TLS alert is followed by "other side closed".
+        if (first !== undefined && first !== cause) cause.cause ??= first
+        first ??= cause
+      })
+      callback(...[error, socket] as Parameters<buildConnector.Callback>)
+    })
+  }
 }

@@ -2,12 +2,14 @@
  * This file turns every error into an answer: a redirect to the sign-in, a problem document or a page. It decides what a
  * navigation is, and marks every answer that is the gateway's own.
  */
+import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { SignInNeeds } from '../auth/need.ts'
+import { logSignInNeed, signInChallenge, type SignInNeeds } from '../auth/need.ts'
+import { consentNeededPage } from '../auth/pages/consent-needed.ts'
 import { problemPage } from '../auth/pages/problem.ts'
 import { parseReturnUrl } from '../auth/return-url.ts'
 import { closeIfUnread } from '../proxy/request-body.ts'
-import { type ErrorCode, type Problem, problemOf, type SignInNeed, signInNeedOf } from '../errors.ts'
+import { type BearerChallenge, bearerChallengeOf, type ErrorCode, type Problem, problemOf, type SignInNeed, signInNeedOf } from '../errors.ts'
 import { ownFields } from './own-fields.ts'
 
 export interface AnswerDeps {
@@ -24,16 +26,22 @@ export function errorHandler (deps: AnswerDeps) {
       return await answer(deps, error, request, reply)
     } catch (failure) {
       // Fastify would answer a failing error handler by itself, message included.
-      return sendProblem(reply, noteProblem(request, reply, failure as Error), request, {})
+      return answerProblem(failure as Error, request, reply)
     }
   }
+}
+
+/** Answers an error with a problem document, whoever asks: for programs that no sign-in would help. */
+export function answerProblem (error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return sendProblem(reply, noteProblem(request, reply, error), request, {})
 }
 
 async function answer (deps: AnswerDeps, error: Error, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const problem = noteProblem(request, reply, error)
   const need = signInNeedOf(error)
   if (need !== undefined) return await answerSignInRequired(deps, request, reply, problem, need)
-  const loginUrl = restartable.has(problem.code) ? '/.auth/login' : undefined
+  // Nobody is there to follow it at an API client.
+  const loginUrl = request.caller === undefined ? await restartUrl(deps, request, problem) : undefined
   return isNavigation(request)
     ? sendPage(reply, problem, request, loginUrl)
     : sendProblem(reply, problem, request, loginUrl === undefined ? {} : { loginUrl })
@@ -43,14 +51,29 @@ function noteProblem (request: FastifyRequest, reply: FastifyReply, error: Error
   const problem = problemOf(error)
   logProblem(request, problem, error)
   reply.header('scopegate-error', problem.code)
+  if (problem.status === 426) reply.headers(upgradeOffer)
+  const challenge = bearerChallengeOf(error)
+  if (challenge !== undefined) reply.header('www-authenticate', challengeForClient(challenge))
   if ('retryAfterMs' in error && typeof error.retryAfterMs === 'number') reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000))
   return problem
 }
+
+/** What 426 owes: the protocol and its version (RFC 9110, section 15.5.22; RFC 6455, section 4.4). */
+const upgradeOffer = { upgrade: 'websocket', connection: 'upgrade, close', 'sec-websocket-version': '13' }
 
 /** Sign-ins that went wrong and may go right from the start. */
 const restartable: ReadonlySet<ErrorCode> = new Set([
   'SG_SIGN_IN_EXPIRED', 'SG_SIGN_IN_MISMATCH', 'SG_SIGN_IN_REFUSED', 'SG_CONSENT_NEEDED'
 ])
+/** What ends a sign-in and may be over by the next one. The page itself cannot be loaded again: its answer was used. */
+const passing: ReadonlySet<ErrorCode> = new Set(['SG_PROVIDER_UNAVAILABLE', 'SG_STORE_UNAVAILABLE'])
+
+/** Where a sign-in that failed begins again: for the same page and with the same permissions, where it got that far. */
+async function restartUrl (deps: AnswerDeps, { tried }: FastifyRequest, { code }: Problem): Promise<string | undefined> {
+  if (tried === undefined) return restartable.has(code) ? '/.auth/login' : undefined
+  if (!restartable.has(code) && !passing.has(code)) return undefined
+  return await deps.needs.loginUrl(tried.need, tried.returnUrl, tried.sessionKey)
+}
 
 /** A refusal with a reason is worth a line, a fault a warning, and a bug a stack. */
 function logProblem (request: FastifyRequest, problem: Problem, error: Error): void {
@@ -70,15 +93,17 @@ function causeOf (error: Error): string | undefined {
 async function answerSignInRequired (
   deps: AnswerDeps, request: FastifyRequest, reply: FastifyReply, problem: Problem, need: SignInNeed
 ): Promise<FastifyReply> {
+  logSignInNeed(request, need)
   const wantsRedirect = isRedirected(deps.unauthenticated(request), request)
   const loginUrl = await deps.needs.loginUrl(need, returnUrlOf(deps, request, wantsRedirect), request.live?.key)
   if (wantsRedirect) return reply.redirect(loginUrl, 302)
-  reply.header('www-authenticate', challenge(need.reason, need.scopes, loginUrl))
+  reply.header('www-authenticate', signInChallenge(need, loginUrl))
   return sendProblem(reply, problem, request, { loginUrl, reason: need.reason })
 }
 
 function isRedirected (setting: 'auto' | 'redirect' | '401', request: FastifyRequest): boolean {
-  if (request.headers.authorization !== undefined) return false
+  // A WebSocket that is opened follows no redirect either.
+  if (request.headers.authorization !== undefined || request.raw.isUpgrade === true) return false
   return setting === 'auto' ? isNavigation(request) : setting === 'redirect'
 }
 
@@ -86,7 +111,7 @@ function isRedirected (setting: 'auto' | 'redirect' | '401', request: FastifyReq
  * Whether a person's browser is going to a page, rather than a script or a subresource asking for something. An API client
  * with a bearer token is never one.
  */
-export function isNavigation (request: Pick<FastifyRequest, 'method' | 'headers'>): boolean {
+export function isNavigation (request: Pick<IncomingMessage, 'method' | 'headers'>): boolean {
   const { 'sec-fetch-mode': mode, 'sec-fetch-dest': dest, accept, authorization } = request.headers
   if (authorization !== undefined) return false
   if (mode !== undefined || dest !== undefined) return mode === 'navigate' && dest === 'document'
@@ -105,10 +130,10 @@ function returnUrlOf (deps: AnswerDeps, request: FastifyRequest, isRedirect: boo
   return page.origin === deps.publicOrigin ? parseReturnUrl(page.pathname + page.search) : '/'
 }
 
-/** The challenge that 401 owes (RFC 9110, section 11.6.1; RFC 6750, section 3). Values are ours: no quoting is needed. */
-function challenge (reason: string, scopes: readonly string[], loginUrl: string): string {
-  const scope = scopes.length === 0 ? '' : `, scope="${scopes.join(' ')}"`
-  return `Bearer realm="scopegate", reason="${reason}", login_url="${loginUrl}"${scope}`
+/** For an API client: claims travel in base64, as Entra's own APIs send them. */
+function challengeForClient (challenge: BearerChallenge): string {
+  const claims = 'claims' in challenge ? `, claims="${Buffer.from(challenge.claims).toString('base64')}"` : ''
+  return `Bearer realm="scopegate", error="${challenge.error}"${claims}`
 }
 
 /** RFC 9457. */
@@ -122,7 +147,10 @@ function sendProblem (
 }
 
 function sendPage (reply: FastifyReply, problem: Problem, request: FastifyRequest, loginUrl: string | undefined): FastifyReply {
-  return reply.code(problem.status).type('text/html; charset=utf-8').send(problemPage(problem, request.id, loginUrl))
+  reply.code(problem.status).type('text/html; charset=utf-8')
+  const { adminConsentUrl, sessionKey } = request.tried ?? {}
+  if (loginUrl === undefined || adminConsentUrl === undefined) return reply.send(problemPage(problem, request.id, loginUrl))
+  return reply.send(consentNeededPage(problem, request.id, { loginUrl, adminConsentUrl, isSignedIn: sessionKey !== undefined }))
 }
 
 /**

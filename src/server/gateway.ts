@@ -1,11 +1,10 @@
 /**
  * This file builds a gateway from a config: what there is, what is given to whom, and in which order.
  */
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { BlockList } from 'node:net'
-import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { createSignInNeeds } from '../auth/need.ts'
+import { createRates } from '../auth/rates.ts'
 import { createRounds } from '../auth/rounds.ts'
 import { authRoutes, type AuthScope, ownPath } from '../auth/routes.ts'
 import { createTransactions } from '../auth/transaction.ts'
@@ -13,108 +12,198 @@ import { type CompiledConfig, compileConfig } from '../config/compile.ts'
 import { decodeKey } from '../config/keys.ts'
 import type { Config } from '../config/schema.ts'
 import { createEntraProvider } from '../identity/entra.ts'
+import type { ManagementScope } from '../management/routes.ts'
+import { createManagementToken } from '../management/token.ts'
+import { identityNames } from '../proxy/identity-headers.ts'
 import { letterCaseRule } from '../proxy/letter-case.ts'
 import { proxyRoutes, type ProxyScope } from '../proxy/routes.ts'
+import { createStreams } from '../proxy/streams.ts'
 import { createUpstreams } from '../proxy/upstreams.ts'
 import { createSessionsByUser } from '../session/by-user.ts'
 import { cookieForm, isOwnCookie } from '../session/cookie.ts'
 import { createSessionIds } from '../session/ids.ts'
 import { createSessionLifecycle } from '../session/lifecycle.ts'
-import { createSessionReader, type LiveSession } from '../session/reader.ts'
+import { createNameInLog, rememberName } from '../session/name-in-log.ts'
+import { issuedAt } from '../session/newer-claims.ts'
+import { createSessionReader, type LiveSession, takeClaims } from '../session/reader.ts'
 import { createSessionRecords, endedTopic } from '../session/records.ts'
-import { createKeyRing, generateKey } from '../store/key-ring.ts'
-import { createMemoryStore } from '../store/memory.ts'
-import { createRedisStore } from '../store/redis/store.ts'
+import { createKeyRing, type RingKey } from '../store/key-ring.ts'
 import { createSealer } from '../store/seal.ts'
 import { createRecordSealer } from '../store/sealed.ts'
-import type { Store } from '../store/store.ts'
-import { type Logger, logRequest } from '../telemetry/log.ts'
-import { errorHandler, ownAnswerHeaders } from './answers.ts'
-import { keepBodiesOpaque } from './bodies.ts'
+import { timedStore } from '../store/timed.ts'
+import { recordRequest } from '../telemetry/finished.ts'
+import type { Logger } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { errorHandler, isNavigation, ownAnswerHeaders } from './answers.ts'
+import { createApp } from './app.ts'
+import { clientAddresses, trustedProxies } from './client-address.ts'
+import { knownHosts } from './hosts.ts'
+import { buildManagementApp } from './management-app.ts'
+import type { Shared } from './shared.ts'
+import { countUnderWay } from './under-way.ts'
 
 /** What a gateway needs from its surroundings. Tests replace the clock and listen to the log. */
 export interface GatewayDeps {
   readonly log: Logger
   /** Epoch milliseconds. */
   readonly now: () => number
+  /** Whether the process is about to end, so that nobody should send requests here any more. */
+  readonly isDraining: () => boolean
+  readonly shared: Shared
+  /** Of the process: the counts of one gateway go on in the next. */
+  readonly metrics: Metrics
 }
 
 /** A config, running. */
 export interface Gateway {
+  /** Whether a host name, without port and in lower case, is one that this gateway answers for. */
+  readonly isKnownHost: (host: string) => boolean
   /** Answers one request whose target the listener has checked. */
   handle (request: IncomingMessage, response: ServerResponse): void
+  /** Answers one request to the management listener. */
+  management (request: IncomingMessage, response: ServerResponse): void
   /** Whether sign-ins work: the provider's endpoints are known, and the store answers. */
   readonly isReady: () => boolean
+  /** Says goodbye to open WebSockets, with 1001 or 1012, and opens no more. They are gone within seconds. */
+  endWebSockets (why: 'shutdown' | 'restart'): void
+  /** Ends what the gateway runs in the background, once its last request is over. It must get no further one. */
   close (): Promise<void>
 }
 
 export async function buildGateway (config: Config, deps: GatewayDeps): Promise<Gateway> {
   const parts = createParts(config, deps)
-  const { compiled, provider, upstreams, store, reader } = parts
-  store.subscribe(endedTopic, reader.forget, reader.forgetAll)
+  const { compiled, provider, upstreams, store, reader, streams } = parts
+  const unwatch = deps.metrics.watch({ upstreamsInFlight: upstreams.inFlight, openWebSockets: streams.openWebSockets })
+  const unsubscribe = store.subscribe(endedTopic, key => {
+    reader.forget(key)
+    streams.endSession(key)
+  }, reader.forgetAll)
+  const underWay = countUnderWay()
   const app = createApp(deps.log, compiled)
+  app.addHook('onResponse', underWay.leave)
   registerAnswers(app, config, parts)
   app.register(async scope => await authRoutes(scope, authScope(config, parts)))
-  app.register(async scope => { proxyRoutes(scope, proxyScope(config, parts)) })
+  app.register(async scope => { proxyRoutes(scope, proxyScope(parts)) })
   await app.ready()
+  const management = await buildManagementApp(await managementScope(config, parts, deps), deps.log)
 
   const routedPath = letterCaseRule(compiled.routes)
   return {
+    isKnownHost: knownHosts(config),
     handle (request, response) {
+      underWay.add(request.socket)
       const { path, routePath, query } = request.target!
       request.url = ownPath(path, routedPath(routePath, request.headers.host)) + query
       app.routing(request, response)
     },
+    management: management.routing.bind(management),
     isReady: () => provider.isReady() && store.isReady(),
+    endWebSockets: streams.endWebSockets,
     async close () {
-      await app.close()
+      streams.endWebSockets('restart')
+      // Requests come to an end; streams would keep a gateway for as long as somebody listens.
+      const cut = setTimeout(streams.close, config.server.limits.drainSeconds * 1000)
+      await underWay.none()
+      clearTimeout(cut)
+      streams.close()
+      unsubscribe()
+      unwatch()
+      await Promise.all([app.close(), management.close()])
       await Promise.all([upstreams.close(), provider.close(), store.close()])
     }
   }
 }
 
 /** Everything that lives as long as the gateway, each made from what stands above it. */
-function createParts (config: Config, { log, now }: GatewayDeps) {
+function createParts (config: Config, { log, now, shared, metrics }: GatewayDeps) {
   const compiled = compileConfig(config)
   const publicUrl = new URL(config.server.publicUrl)
   const limits = { idleMs: config.session.idleSeconds * 1000, absoluteMs: config.session.absoluteSeconds * 1000 }
   const cookie = cookieForm(publicUrl, config.session.cookie.name, config.session.cookie.sameSite)
-  const store = createStore(config, log, now)
-  const keys = createKeyRing(ringKeys(config), `${config.entra.clientId} ${publicUrl.origin}`)
+  const store = timedStore(shared.openStore(config.store), metrics.storeOperation)
+  const keys = createKeyRing(ringKeys(config, shared.generatedKey), `${config.entra.clientId} ${publicUrl.origin}`)
   const sealer = createSealer(keys, now)
   const needs = createSignInNeeds(sealer)
   const ids = createSessionIds(keys)
   const byUser = createSessionsByUser(store, keys)
+  const nameInLog = createNameInLog(keys)
+  const provider = createEntraProvider({
+    entra: config.entra,
+    environment: config.environment,
+    redirectUri: new URL('/.auth/callback', publicUrl).href,
+    scopeSets: compiled.scopeSets,
+    groups: compiled.groups,
+    store,
+    keys,
+    now,
+    log,
+    onCall: ({ grant, outcome, seconds }) => { metrics.providerRequest(grant, outcome, seconds) },
+    onCaller: ({ client, isApp, account }) => {
+      log.info({ event: 'api-client', audit: true, client, isApp, user: nameInLog(account) }, 'an API client came with a good token')
+    }
+  })
   const records = createSessionRecords({
     store,
     sealer: createRecordSealer(keys),
     now,
-    onUntold: err => log.warn({ err }, 'other replicas were not told that a session ended')
+    newestClaims: provider.newestClaims,
+    onUntold: err => log.warn({ err }, 'other replicas were not told that a session ended'),
+    onBroken: () => log.warn({ event: 'record-broken' }, 'a session record was damaged or forged; it is deleted')
   })
   const reader = createSessionReader({
-    records, ids, cookieName: cookie.name, limits, now, onTouchFailed: err => log.warn({ err }, 'a session could not be touched')
+    records,
+    ids,
+    cookieName: cookie.name,
+    limits,
+    now,
+    onTouchFailed: err => log.warn({ err }, 'a session could not be touched'),
+    onClaimsDue (live) {
+      renewClaims({ provider, reader, records, byUser, metrics, nameInLog, log }, live).catch(err => log.warn({ err }, 'the claims of a user could not be renewed yet'))
+    }
   })
   const publicProtocol = cookie.secure ? 'https' : 'http'
   const lifecycle = createSessionLifecycle({ records, ids, cookie, reader, byUser, publicProtocol, now })
-  const provider = createEntraProvider({
-    entra: config.entra, redirectUri: new URL('/.auth/callback', publicUrl).href, scopeSets: compiled.scopeSets, store, keys, now, log
-  })
   const upstreams = createUpstreams(config.upstreams)
+  const streams = createStreams({ reader, now })
+  const isTrustedProxy = trustedProxies(config.server.trustedProxies)
+  const rates = createRates({
+    ...config.server.limits,
+    addressOf: clientAddresses(isTrustedProxy),
+    now,
+    onRefusal: (rate, address) => log.info({ event: 'rate-limited', rate, address }, 'a client address asks too often')
+  })
   return {
-    compiled, publicUrl, limits, cookie, store, sealer, needs, byUser, records, reader, lifecycle, provider, upstreams, log, now
+    compiled,
+    publicUrl,
+    limits,
+    cookie,
+    store,
+    keys,
+    sealer,
+    needs,
+    byUser,
+    records,
+    reader,
+    lifecycle,
+    provider,
+    upstreams,
+    streams,
+    isTrustedProxy,
+    rates,
+    metrics,
+    nameInLog,
+    log,
+    now
   }
 }
 
 type Parts = ReturnType<typeof createParts>
 
 /** What all answers have in common, whichever scope they come from. */
-function registerAnswers (app: FastifyInstance, config: Config, { compiled, needs, publicUrl, log }: Parts): void {
+function registerAnswers (app: FastifyInstance, config: Config, parts: Parts): void {
+  const { compiled, needs, publicUrl, log, nameInLog, metrics } = parts
   const providerOrigin = new URL(config.entra.instance).origin
-  keepBodiesOpaque(app)
-  app.decorateRequest('live', undefined)
-  app.decorateRequest('bearer', undefined)
-  app.decorateRequest('routeId', undefined)
-  app.addHook('onResponse', logRequest(log))
+  app.addHook('onResponse', recordRequest({ log, metrics, userOf: ({ live, caller }) => rememberName(nameInLog, live ?? caller) }))
   app.addHook('onSend', ownAnswerHeaders({ providerOrigin }))
   app.setErrorHandler(errorHandler({
     needs, publicOrigin: publicUrl.origin, unauthenticated: unauthenticatedBy(compiled)
@@ -132,84 +221,80 @@ function authScope (config: Config, { sealer, cookie, ...parts }: Parts): AuthSc
   }
 }
 
-function proxyScope (config: Config, parts: Parts): ProxyScope {
-  const { compiled, upstreams, publicUrl, cookie, reader, provider, log } = parts
+/** That there is a config needs no looking at: without one there is no gateway. */
+async function managementScope ({ server }: Config, parts: Parts, { isDraining }: GatewayDeps): Promise<ManagementScope> {
+  const { store, provider, metrics, log } = parts
+  const file = server.management?.tokenFile
+  const token = file && await createManagementToken(file, err => log.warn({ err }, 'the management token cannot be read'))
+  return {
+    sessions: token ? { ...parts, token } : undefined,
+    metrics,
+    checks: {
+      config: () => true,
+      store: store.isReady,
+      signingKeys: provider.isReady,
+      serving: () => !isDraining()
+    }
+  }
+}
+
+function proxyScope (parts: Parts): ProxyScope {
+  const { compiled, upstreams, streams, publicUrl, cookie, reader, provider, isTrustedProxy, rates, nameInLog, log, now } = parts
   return {
     compiled,
+    metrics: parts.metrics,
     upstreams,
+    streams,
     guards: {
       reader,
       provider,
       publicOrigin: publicUrl.origin,
+      now,
+      // A navigation goes to the sign-in, which has a rate of its own, and gets a cookie that is good.
+      onInvalidCookie: request => { if (!isNavigation(request)) rates.countInvalidCookie(request) },
+      onUnknownToken: rates.refuseTokenGuesser,
+      onInvalidToken: rates.countInvalidToken,
       endSession: async live => { await endSession(parts, live) },
-      onRefusal: (route, by, requestId) => log.info({ event: 'access-refused', requestId, route: route.id, by }, 'access refused')
+      onRefusal (route, by, { id, live, caller }) {
+        const user = rememberName(nameInLog, live ?? caller)
+        log.info({ event: 'access-refused', audit: true, requestId: id, route: route.id, by, user }, 'access refused')
+      }
     },
     headers: {
       publicUrl,
       isOwnCookie: isOwnCookie(cookie),
-      identityNames: identityNames(compiled),
-      isTrustedProxy: trustedProxies(config.server.trustedProxies),
+      identityNames: identityNames(compiled.routes),
+      isTrustedProxy,
       onPlantedCookie: route => log.warn({ event: 'cookie-planting', route: route.id }, 'an upstream tried to set a cookie of the gateway')
     }
   }
 }
 
+type SessionParts = Pick<Parts, 'reader' | 'records' | 'byUser' | 'metrics' | 'nameInLog' | 'log'>
+
+/** What needs the user, such as a second factor, waits until the user wants something that needs the claims. */
+async function renewClaims (parts: SessionParts & Pick<Parts, 'provider'>, live: LiveSession): Promise<void> {
+  const outcome = await parts.provider.renewClaims(live, issuedAt(live.session.claims))
+  if (outcome.kind === 'claims') takeClaims(live, outcome.claims)
+  else if (outcome.endSession) await endSession(parts, live)
+}
+
 /** The grant is dead: the account's tokens are gone already, and this session is of no use any more. */
-async function endSession ({ reader, records, byUser, log }: Parts, live: LiveSession): Promise<void> {
+async function endSession ({ reader, records, byUser, metrics, nameInLog, log }: SessionParts, live: LiveSession): Promise<void> {
   reader.forget(live.key)
   await records.end(live.key)
   // Again: a request in between may have read it.
   reader.forget(live.key)
   await byUser.remove(live.account, live.key)
-  log.info({ event: 'session-ended', reason: 'grant-dead' }, 'the provider ended a session')
+  metrics.sessionEnded('grant-dead')
+  log.info({ event: 'session-ended', audit: true, reason: 'grant-dead', user: rememberName(nameInLog, live) }, 'the provider ended a session')
 }
 
-function createApp (log: Logger, { table }: CompiledConfig): FastifyInstance {
-  const app = fastify({
-    loggerInstance: log as FastifyBaseLogger,
-    // One logger for all requests: a child of it for each costs more than the rest of a log line.
-    childLoggerFactory: parent => parent,
-    logController: new LogController({ disableRequestLogging: true }),
-    genReqId: () => randomUUID(),
-    requestIdHeader: false,
-    exposeHeadRoutes: false,
-    routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false, maxParamLength: 8192 }
-  }) as unknown as FastifyInstance
-  const methods = new Set(table.flatMap(entry => entry.methods))
-  // Bodies are not parsed here, so for Fastify the methods it has to be told of have none.
-  for (const method of methods) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: false })
-  return app
-}
-
-/** Redis is connected to in the background: a gateway starts, and serves what needs no session, without it. */
-function createStore ({ store }: Config, log: Logger, now: () => number): Store {
-  return store.redis === undefined ? createMemoryStore({ now }) : createRedisStore({ ...store.redis, log })
-}
-
-/** With the memory store a key for this process's life is enough: its sessions do not outlive the process either. */
-function ringKeys (config: Config): Parameters<typeof createKeyRing>[0] {
-  return config.keys === undefined ? [generateKey()] : config.keys.map(({ id, key }) => ({ id, secret: decodeKey(key)! }))
+function ringKeys ({ keys }: Config, generated: RingKey): readonly RingKey[] {
+  return keys === undefined ? [generated] : keys.map(({ id, key }) => ({ id, secret: decodeKey(key)! }))
 }
 
 function unauthenticatedBy ({ routes }: CompiledConfig): (request: FastifyRequest) => 'auto' | 'redirect' | '401' {
   const settings = new Map(routes.map(route => [route.id, route.unauthenticated]))
   return request => settings.get(request.routeOptions.config.route ?? '') ?? 'auto'
-}
-
-/** Names that the identity maps of routes set; a client must not get them to any upstream. */
-function identityNames ({ routes }: CompiledConfig): Set<string> {
-  return new Set(routes.flatMap(({ identityHeaders }) =>
-    typeof identityHeaders === 'string' ? [] : Object.keys(identityHeaders).map(name => name.toLowerCase())))
-}
-
-function trustedProxies (blocks: readonly string[]): (address: string) => boolean {
-  if (blocks.length === 0) return () => false
-  const list = new BlockList()
-  for (const block of blocks) {
-    const [address, bits] = block.split('/') as [string, string?]
-    const family = address.includes(':') ? 'ipv6' : 'ipv4'
-    if (bits === undefined) list.addAddress(address, family)
-    else list.addSubnet(address, Number(bits), family)
-  }
-  return address => list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
 }

@@ -4,38 +4,55 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config/schema.ts'
-import { METHODS } from '../config/schema-routes.ts'
-import { parseTarget, type RefusedTarget, type Target } from '../proxy/target.ts'
+import { errors, problemOf } from '../errors.ts'
+import { closeIfUnread } from '../proxy/request-body.ts'
 import type { Logger } from '../telemetry/log.ts'
-import { readFields } from './fields.ts'
 import { ownFields } from './own-fields.ts'
+import { checkRequest, type Refusal } from './request-check.ts'
+import { watchStalls } from './stall.ts'
+import { acceptUpgrades, Incoming } from './upgrades.ts'
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => void
+/** What a request meets that the listener has checked. */
+export interface Served {
+  /** Whether a host name, without port and in lower case, is one that is answered for. */
+  readonly isKnownHost: (host: string) => boolean
+  handle (request: IncomingMessage, response: ServerResponse): void
+  /** Says goodbye to open WebSockets, which Node does not count among its connections. */
+  endWebSockets (why: 'shutdown'): void
+}
+
+/** How a listener ends, in milliseconds. */
+export interface Drain {
+  /** How long everybody is still served, each answer closing its connection: balancers have to notice first. */
+  readonly serveOnMs: number
+  /** After that, how long requests under way may take. What is left then is cut. */
+  readonly drainMs: number
+}
 
 export interface Listener {
   listen (): Promise<AddressInfo>
-  /** Lets requests under way finish for so many milliseconds, then cuts what is left. */
-  close (drainMs: number): Promise<void>
+  /** Hands every further request to another gateway. Those under way stay where they are. */
+  serve (next: Served): void
+  close (drain: Drain): Promise<void>
 }
 
 /** Longer than a load balancer keeps its side, so that it never writes into a connection that we are closing. */
 const keepAliveMs = 72_000
 const requestsPerSocket = 1000
-const methods: ReadonlySet<string> = new Set(METHODS)
 const connectionsCheckMs = 5000
 const idleCheckMs = 100
+/** A flood of refused connections is one line in so long. */
+const dropLogMs = 10_000
 
-export interface ListenerDeps {
-  /** Whether a host name, without port and in lower case, is one that this gateway answers for. */
-  readonly isKnownHost: (host: string) => boolean
-  readonly handle: Handler
-  readonly log: Logger
-}
-
-export function createListener (config: Config['server'], { isKnownHost, handle, log }: ListenerDeps): Listener {
+/** @param first - what is served until {@link Listener.serve} says otherwise */
+export function createListener (config: Config['server'], first: Served, log: Logger): Listener {
   const { limits } = config
+  let served = first
+  let isDraining = false
   const server = createServer({
+    IncomingMessage: Incoming,
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutSeconds * 1000,
     requestTimeout: limits.requestTimeoutSeconds * 1000,
@@ -48,20 +65,33 @@ export function createListener (config: Config['server'], { isKnownHost, handle,
   // Node would leave out what is beyond this number without a word; fields.ts counts and refuses instead.
   server.maxHeadersCount = 0
 
+  const turnedAway = new WeakSet<Socket>()
+  const stall = watchStalls(limits.maxStallSeconds * 1000, stalledMs => {
+    if (stalledMs > 0) log.warn({ event: 'stalled', ms: stalledMs }, 'the process stood still: new requests are turned away')
+    else log.info({ event: 'stall-over' }, 'the process keeps up again')
+  })
+
   function admit (request: IncomingMessage, response: ServerResponse): void {
-    const checked = check(request, isKnownHost)
+    // Left alone, it ends with its connection: what comes behind a refused request may be the rest of that one.
+    if (turnedAway.has(request.socket)) return
+    if (stall.isOn()) {
+      shed(request, response)
+      return
+    }
+    const checked = checkRequest(request, served.isKnownHost)
     if (checked.kind === 'refused') {
-      turnAway(response, checked)
+      turnAway(request, response, checked)
       return
     }
     request.target = checked
-    // Nobody upgrades here yet. Node drops what follows such a request, so nothing more may come on this connection.
-    if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false
-    handle(request, response)
+    // Unless it becomes a tunnel. Node drops what follows such a request, so nothing more may come on this connection.
+    if (isDraining || request.headers.upgrade !== undefined) response.shouldKeepAlive = false
+    served.handle(request, response)
   }
 
-  function turnAway (response: ServerResponse, refusal: Refusal): void {
+  function turnAway (request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
     const { status, why } = refusal
+    turnedAway.add(request.socket)
     const requestId = randomUUID()
     log.info({ requestId, event: 'target-refused', status, why }, 'a request was refused before any route')
     refuse(response, refusal, requestId)
@@ -72,42 +102,27 @@ export function createListener (config: Config['server'], { isKnownHost, handle,
   server.on('request', admit)
   // The interim answer is given when somebody is going to read the body, not before.
   server.on('checkContinue', admit)
-  server.on('checkExpectation', (_request, response) => { turnAway(response, { kind: 'refused', status: 417, why: 'an unknown expectation' }) })
+  server.on('checkExpectation', (request, response) => {
+    turnAway(request, response, { kind: 'refused', status: 417, why: 'an unknown expectation' })
+  })
   server.on('clientError', answerBrokenRequest)
+  server.on('drop', atMostEach(dropLogMs, () => {
+    log.warn({ event: 'connections-refused', maxConnections: limits.maxConnections }, 'more connections than maxConnections')
+  }))
 
-  return { listen: async () => await listen(server, config), close: async drainMs => await close(server, drainMs) }
-}
+  const cutUpgraded = acceptUpgrades(server, admit)
 
-/** Everything about a request that can be refused without knowing a route. */
-function check (request: IncomingMessage, isKnownHost: (host: string) => boolean): Target | Refusal {
-  if (!methods.has(request.method ?? '')) return { kind: 'refused', status: 405, why: 'a method that no route can list' }
-  if (request.httpVersionMajor !== 1) return { kind: 'refused', status: 505, why: 'another version than HTTP/1' }
-  const coding = request.headers['transfer-encoding']
-  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
-    return { kind: 'refused', status: 400, why: 'a transfer coding besides chunked' }
+  return {
+    listen: async () => await listen(server, config),
+    serve (next) { served = next },
+    async close ({ serveOnMs, drainMs }) {
+      isDraining = true
+      await delay(serveOnMs)
+      served.endWebSockets('shutdown')
+      await close(server, drainMs, cutUpgraded)
+      stall.close()
+    }
   }
-  const target = parseTarget(request.url ?? '')
-  if (target.kind === 'refused') return target
-  const fields = readFields(request.rawHeaders)
-  if (fields.kind === 'refused') return fields
-  const host = target.authority ?? fields.host
-  if (!isHost(host)) return { kind: 'refused', status: 400, why: 'a malformed host' }
-  if (!isKnownHost(hostName(host))) return { kind: 'refused', status: 421, why: 'a foreign host' }
-  if (target.authority !== undefined || host !== hostName(host)) request.headers.host = hostName(host)
-  return target
-}
-
-interface Refusal extends Omit<RefusedTarget, 'status'> {
-  readonly status: 400 | 405 | 414 | 417 | 421 | 431 | 505
-}
-
-/** RFC 3986, section 3.2.2: a registered name, an IPv4 address or a bracketed IPv6 address, and a port. */
-function isHost (text: string): boolean {
-  return /^(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?$/.test(text)
-}
-
-function hostName (host: string): string {
-  return host.replace(/:[0-9]*$/, '').replace(/\.$/, '').toLowerCase()
 }
 
 /** Refused before any route: no page, no session, and this connection carries nothing more. */
@@ -116,7 +131,17 @@ function refuse (response: ServerResponse, { status }: Refusal, requestId: strin
   response.end(problemText(status, requestId))
 }
 
-const refusalFields = { ...ownFields(), 'content-type': 'application/problem+json', 'scopegate-error': 'SG_TARGET_INVALID' }
+/** Answered as cheaply as can be: there is more waiting behind it. */
+function shed (request: IncomingMessage, response: ServerResponse): void {
+  closeIfUnread(request, response)
+  const { code, status, title } = problemOf(new errors.SG_OVERLOADED())
+  response.writeHead(status, { ...problemFields, 'scopegate-error': code, 'retry-after': '1' })
+  response.end(JSON.stringify({ type: `urn:scopegate:error:${code}`, title, status, code, requestId: randomUUID() }))
+}
+
+const problemFields = { ...ownFields(), 'content-type': 'application/problem+json' }
+
+const refusalFields = { ...problemFields, 'scopegate-error': 'SG_TARGET_INVALID' }
 
 function problemText (status: number, requestId: string): string {
   const title = 'The request target or its headers are not acceptable'
@@ -150,10 +175,22 @@ async function listen (server: Server, { host, port }: Config['server']): Promis
 }
 
 /** A connection that was busy at the signal is kept alive after its answer, so idle ones are closed again and again. */
-async function close (server: Server, drainMs: number): Promise<void> {
+async function close (server: Server, drainMs: number, cutUpgraded: () => void): Promise<void> {
   const idle = setInterval(() => { server.closeIdleConnections() }, idleCheckMs)
-  const cut = setTimeout(() => { server.closeAllConnections() }, drainMs)
+  const cut = setTimeout(() => {
+    server.closeAllConnections()
+    cutUpgraded()
+  }, drainMs)
   await new Promise<void>(resolve => { server.close(() => { resolve() }) })
   clearInterval(idle)
   clearTimeout(cut)
+}
+
+function atMostEach (ms: number, act: () => void): () => void {
+  let quietUntil = 0
+  return () => {
+    if (performance.now() < quietUntil) return
+    quietUntil = performance.now() + ms
+    act()
+  }
 }

@@ -1,11 +1,12 @@
 /**
- * This file keeps two indexes of sessions: those of an account, so that its tokens go with its last session and a user can
- * end all of them, and those of a session at the provider (`sid`), so that its sign-out ends them without a cookie.
+ * This file keeps indexes of sessions: those of an account, so that its tokens go with its last session and a user can end
+ * all of them; those of a session at the provider (`sid`), so that its sign-out ends them without a cookie; and which
+ * account the provider means by a subject.
  */
 import { createHash } from 'node:crypto'
 import type { KeyRing } from '../store/key-ring.ts'
 import type { Store } from '../store/store.ts'
-import type { Account, Session } from './session.ts'
+import type { Account, Session, User } from './session.ts'
 
 /** All operations throw `SG_STORE_UNAVAILABLE`. */
 export interface SessionsByUser {
@@ -13,20 +14,34 @@ export interface SessionsByUser {
   /** @returns whether this was the account's last live session */
   remove (account: Account, sessionKey: string): Promise<boolean>
   /** Every session of the user, under whichever key of the ring it began. */
-  ofUser (account: Account): Promise<readonly string[]>
+  ofUser (user: User): Promise<readonly string[]>
   /** Every session that began with this session at the provider: several sign-ins of a browser share one. */
   ofSid (sid: string): Promise<readonly string[]>
+  /** Every session of the user whom an issuer calls so. */
+  ofSubject (iss: string, sub: string): Promise<readonly string[]>
 }
 
 export function createSessionsByUser (store: Store, keys: KeyRing): SessionsByUser {
-  function indexOf ({ tid, oid }: Account, keyId: string | undefined): string {
+  function indexOf ({ tid, oid }: User, keyId: string | undefined): string {
     return `u:${keys.nameUnder(keyId, 'account-key', `sessions|${tid}|${oid}`)}`
   }
 
+  /** Its members are the names of the account's indexes: one, however often the user signs in. */
+  function subjectIndexOf (iss: string, sub: string, keyId: string | undefined): string {
+    return `sub:${keys.nameUnder(keyId, 'account-key', `subject|${iss}|${sub}`)}`
+  }
+
+  async function membersOfAll (indexes: readonly string[]): Promise<readonly string[]> {
+    const found = await Promise.all(indexes.map(async index => await store.members(index)))
+    return [...new Set(found.flat())]
+  }
+
   return {
-    async add ({ account, claims: { sid } }, sessionKey, ttlMs) {
-      await store.addMember(indexOf(account, account.keyId), sessionKey, ttlMs)
+    async add ({ account, claims: { sid, iss, sub } }, sessionKey, ttlMs) {
+      const index = indexOf(account, account.keyId)
+      await store.addMember(index, sessionKey, ttlMs)
       if (typeof sid === 'string') await store.addMember(sidIndex(sid), sessionKey, ttlMs)
+      if (typeof iss === 'string' && typeof sub === 'string') await store.addMember(subjectIndexOf(iss, sub, account.keyId), index, ttlMs)
     },
     async remove (account, sessionKey) {
       const index = indexOf(account, account.keyId)
@@ -37,11 +52,9 @@ export function createSessionsByUser (store: Store, keys: KeyRing): SessionsByUs
       }
       return true
     },
-    async ofUser (account) {
-      const indexes = await Promise.all(keys.ids.map(async id => await store.members(indexOf(account, id))))
-      return [...new Set(indexes.flat())]
-    },
-    ofSid: async sid => await store.members(sidIndex(sid))
+    ofUser: async user => await membersOfAll(keys.ids.map(id => indexOf(user, id))),
+    ofSid: async sid => await store.members(sidIndex(sid)),
+    ofSubject: async (iss, sub) => await membersOfAll(await membersOfAll(keys.ids.map(id => subjectIndexOf(iss, sub, id))))
   }
 }
 

@@ -54,11 +54,17 @@ export function findCookie (header: string | undefined, name: string): FoundCook
  * @returns undefined when nothing is left
  */
 export function withoutOwnCookies (header: string, isOwn: (name: string) => boolean): string | undefined {
-  const kept = header.split(';').filter(pair => {
+  let kept = ''
+  for (let start = 0; start < header.length;) {
+    const semicolon = header.indexOf(';', start)
+    const end = semicolon < 0 ? header.length : semicolon
+    const pair = header.slice(start, end).trim()
     const mark = pair.indexOf('=')
-    return pair.trim() !== '' && !isOwn((mark < 0 ? pair : pair.slice(0, mark)).trim())
-  })
-  return kept.length === 0 ? undefined : kept.map(pair => pair.trim()).join('; ')
+    const isKept = pair !== '' && !isOwn(mark < 0 ? pair : pair.slice(0, mark))
+    if (isKept) kept += kept === '' ? pair : `; ${pair}`
+    start = end + 1
+  }
+  return kept === '' ? undefined : kept
 }
 
 /**

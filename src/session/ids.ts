@@ -19,6 +19,11 @@ export interface SessionIds {
 /** key id, 43 characters of randomness, 43 of signature. */
 const form = /^([A-Za-z0-9_-]{1,32})\.[A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{43}$/
 
+/** Whether a text could be what {@link SessionIds.recordKey} made: records of other kinds have other names. */
+export function isRecordKey (text: string): boolean {
+  return /^s:[A-Za-z0-9_-]{43}$/.test(text)
+}
+
 export function createSessionIds (keys: KeyRing): SessionIds {
   function signature (id: string): string | undefined {
     return keys.macUnder(id.slice(0, id.indexOf('.')), 'session-cookie', id)

@@ -11,7 +11,7 @@ import { type CookieForm, findCookie } from './cookie.ts'
 import type { SessionIds } from './ids.ts'
 import type { SessionReader } from './reader.ts'
 import type { SessionRecords } from './records.ts'
-import { type Account, type Session as UserSession, hasEnded } from './session.ts'
+import { type Session as UserSession, hasOutlivedItself, type User } from './session.ts'
 
 declare module 'fastify' {
   interface Session { user?: UserSession }
@@ -48,9 +48,20 @@ export interface SessionLifecycle {
   /** Ends the request's session here and clears its cookie. @returns undefined when there was none */
   end (request: FastifyRequest, reply: FastifyReply): Promise<EndedSession | undefined>
   /** Ends every session of a user, on all replicas. */
-  endAllOf (account: Account): Promise<readonly EndedSession[]>
+  endAllOf (user: User): Promise<readonly EndedSession[]>
+  /** Ends the session of that record, on all replicas. @returns undefined when there was none */
+  endByKey (sessionKey: string): Promise<EndedSession | undefined>
   /** Ends the sessions that began with a session at the provider. Tokens stay: the request that says so is nobody's. */
-  endBySid (sid: string): Promise<void>
+  endBySid (sid: string): Promise<number>
+  /** Ends the sessions that a provider says are over. */
+  endOf (over: ProviderSession): Promise<readonly EndedSession[]>
+}
+
+/** What is over at the provider: the session `sid` there, or without one everything of the user `sub`. */
+export interface ProviderSession {
+  readonly iss: string
+  readonly sid: string | undefined
+  readonly sub: string | undefined
 }
 
 export function createSessionLifecycle (options: LifecycleOptions): SessionLifecycle {
@@ -87,7 +98,7 @@ export function createSessionLifecycle (options: LifecycleOptions): SessionLifec
 
   function current (request: FastifyRequest): { key: string, session: UserSession } | undefined {
     const session = request.session?.user
-    if (session === undefined || hasEnded(session, now())) return undefined
+    if (session === undefined || hasOutlivedItself(session, now())) return undefined
     return { key: ids.recordKey(request.session.sessionId), session }
   }
 
@@ -121,14 +132,23 @@ export function createSessionLifecycle (options: LifecycleOptions): SessionLifec
     return before === undefined ? undefined : { ...before, last: await leave(before) }
   }
 
-  async function endByKeys (sessionKeys: readonly string[]): Promise<readonly EndedSession[]> {
+  async function endByKeys (
+    sessionKeys: readonly string[], isMeant = (_session: UserSession): boolean => true
+  ): Promise<readonly EndedSession[]> {
     const ended: EndedSession[] = []
     for (const key of sessionKeys) {
       const session = await records.read(key)
+      if (session !== undefined && !isMeant(session)) continue
       await records.end(key)
       if (session !== undefined) ended.push({ key, session, last: await leave({ key, session }) })
     }
     return ended
+  }
+
+  /** A `sid` of one issuer says nothing about sessions of another. */
+  async function endOf ({ iss, sid, sub }: ProviderSession): Promise<readonly EndedSession[]> {
+    const found = sid === undefined ? await byUser.ofSubject(iss, sub ?? '') : await byUser.ofSid(sid)
+    return await endByKeys(found, ({ claims }) => claims.iss === iss && (sub === undefined || claims.sub === sub))
   }
 
   return {
@@ -136,8 +156,10 @@ export function createSessionLifecycle (options: LifecycleOptions): SessionLifec
     current,
     begin,
     end,
-    endAllOf: async account => await endByKeys(await byUser.ofUser(account)),
-    async endBySid (sid) { await endByKeys(await byUser.ofSid(sid)) }
+    endOf,
+    endAllOf: async user => await endByKeys(await byUser.ofUser(user)),
+    endByKey: async key => (await endByKeys([key]))[0],
+    endBySid: async sid => (await endByKeys(await byUser.ofSid(sid))).length
   }
 }
 

@@ -2,13 +2,20 @@
  * This file reads sessions on the hot path: raw cookie value -> this process's copy -> store. It never writes a session;
  * its touch is an update of a record that must still exist, so it cannot bring a signed-out session back.
  */
+import { createCommonTexts } from './common-texts.ts'
 import { findCookie } from './cookie.ts'
+import { createCopies } from './copies.ts'
 import type { SessionIds } from './ids.ts'
+import { dueAt, followUser } from './newer-claims.ts'
 import type { SessionRecords } from './records.ts'
-import { type Account, type Session, type SessionLimits, hasEnded, isDueForTouch, touchedSession } from './session.ts'
+import {
+  type Account, type Claims, type Session, type SessionLimits, hasEnded, hasOutlivedItself, isDueForTouch, touchedSession
+} from './session.ts'
 
 /** A session as this process knows it. Also what the identity provider hands tokens to. */
 export interface LiveSession {
+  /** Among those who can hold tokens. */
+  readonly kind: 'session'
   /** The record's key: not secret, unique per sign-in. */
   readonly key: string
   readonly account: Account
@@ -16,6 +23,16 @@ export interface LiveSession {
   session: Session
   /** When this copy was read, in epoch milliseconds. */
   readonly readAt: number
+  /** From when on its use has newer claims looked for, in epoch milliseconds. */
+  claimsDueAt: number
+  /** What the log calls the user, once a line has needed it. */
+  nameInLog?: string | undefined
+}
+
+/** From now on this copy of a session goes by newer claims of its user. */
+export function takeClaims (live: LiveSession, newest: Claims): void {
+  live.session = followUser(live.session, newest)
+  live.claimsDueAt = dueAt(live.session.claims)
 }
 
 export interface SessionReader {
@@ -24,7 +41,12 @@ export interface SessionReader {
    * @throws SG_STORE_UNAVAILABLE the store does not answer; nobody then knows whether there is a session
    */
   find (cookieHeader: string | undefined): LiveSession | undefined | Promise<LiveSession | undefined>
-  /** Moves the idle end, at most once a minute. In the background: a request never waits for it. */
+  /** Whether a Cookie header has a session cookie, live or not. */
+  hasCookie (cookieHeader: string | undefined): boolean
+  /**
+   * Moves the idle end, at most once a minute by each clock, and has claims renewed that are due. In the background: a
+   * request never waits for it.
+   */
   touch (live: LiveSession): void
   /** Drops this process's copy; also a reading that is under way will not be kept. */
   forget (key: string): void
@@ -39,16 +61,20 @@ export interface SessionReaderOptions {
   readonly limits: SessionLimits
   readonly now: () => number
   readonly onTouchFailed: (error: unknown) => void
+  /** A session is in use whose claims should be renewed; told again after five minutes while they are not. */
+  readonly onClaimsDue: (live: LiveSession) => void
+  /** How much memory copies may take; default an eighth of the heap. */
+  readonly maxCopyBytes?: number | undefined
 }
 
 /** A copy is believed this long; the bound on how late another replica may learn of a sign-out. */
 const maxCopyAgeMs = 30_000
-const maxCopies = 10_000
+const claimsRetryMs = 300_000
 
 export function createSessionReader (options: SessionReaderOptions): SessionReader {
-  const { records, ids, cookieName, limits, now, onTouchFailed } = options
-  const copies = new Map<string, LiveSession>()
-  const values = new Map<string, string>()
+  const { records, ids, cookieName, limits, now, onTouchFailed, onClaimsDue } = options
+  const copies = createCopies(options.maxCopyBytes)
+  const withCommonTexts = createCommonTexts()
   let forgotten = 0
 
   function find (cookieHeader: string | undefined): LiveSession | undefined | Promise<LiveSession | undefined> {
@@ -60,7 +86,8 @@ export function createSessionReader (options: SessionReaderOptions): SessionRead
     // A clock that was set back makes the age negative: such a copy is not believed either.
     const age = at - copy.readAt
     if (age < 0 || age > maxCopyAgeMs) return read(cookie.value)
-    return hasEnded(copy.session, at) ? undefined : copy
+    // Whether it is over is for the store to say: this clock may have been set wrong.
+    return hasEnded(copy.session, at) ? read(cookie.value) : copy
   }
 
   async function read (value: string): Promise<LiveSession | undefined> {
@@ -69,53 +96,51 @@ export function createSessionReader (options: SessionReaderOptions): SessionRead
     const key = ids.recordKey(id)
     for (;;) {
       const before = forgotten
-      const session = await records.read(key)
+      const stored = await records.read(key)
       // A sign-out while we were reading: what we hold may be older than it. Read again.
       if (before !== forgotten) continue
-      if (session === undefined || hasEnded(session, now())) return drop(key)
-      return keep(value, { key, account: session.account, absoluteEndsAt: session.absoluteEndsAt, session, readAt: now() })
+      if (stored === undefined || hasOutlivedItself(stored, now())) {
+        copies.drop(key)
+        return undefined
+      }
+      const session = withCommonTexts(stored)
+      const { account, absoluteEndsAt, claims } = session
+      // A renewal that was begun, or has failed, is not begun anew because the copy is.
+      const claimsDueAt = Math.max(dueAt(claims), copies.get(value)?.claimsDueAt ?? 0)
+      const live: LiveSession = {
+        kind: 'session', key, account, absoluteEndsAt, session, readAt: now(), claimsDueAt, nameInLog: undefined
+      }
+      copies.keep(value, live)
+      return live
     }
-  }
-
-  function keep (value: string, live: LiveSession): LiveSession {
-    copies.delete(value)
-    if (copies.size >= maxCopies) {
-      const [oldest] = copies.values()
-      if (oldest !== undefined) drop(oldest.key)
-    }
-    copies.set(value, live)
-    values.set(live.key, value)
-    return live
-  }
-
-  function drop (key: string): undefined {
-    const value = values.get(key)
-    if (value !== undefined) copies.delete(value)
-    values.delete(key)
   }
 
   function touch (live: LiveSession): void {
     const at = now()
+    if (at >= live.claimsDueAt) {
+      live.claimsDueAt = at + claimsRetryMs
+      onClaimsDue(live)
+    }
     if (!isDueForTouch(live.session, at, limits)) return
     const touched = touchedSession(live.session, at, limits)
     live.session = touched
     records.update(live.key, touched).then(
-      existed => { if (!existed) drop(live.key) },
+      existed => { if (!existed) copies.drop(live.key) },
       onTouchFailed
     )
   }
 
   return {
     find,
+    hasCookie: cookieHeader => findCookie(cookieHeader, cookieName).kind !== 'none',
     touch,
     forget (key) {
       forgotten++
-      drop(key)
+      copies.drop(key)
     },
     forgetAll () {
       forgotten++
       copies.clear()
-      values.clear()
     }
   }
 }

@@ -2,12 +2,16 @@
  * This file says what a session is, and its pure rules. Tokens are never fields of a session.
  */
 
-/** The user at the provider: keyed by tenant and object id, never by e-mail or user name. */
-export interface Account {
+/** Who somebody is: tenant and object id, never e-mail or user name. */
+export interface User {
   /** Tenant id, a GUID. */
   readonly tid: string
   /** Object id of the user in that tenant. */
   readonly oid: string
+}
+
+/** The user at the provider. */
+export interface Account extends User {
   /** What the provider's library needs back to find the account in its cache. */
   readonly homeAccountId: string
   readonly environment: string
@@ -25,8 +29,10 @@ export type Claims = Readonly<Record<string, unknown>>
 export interface Session {
   readonly account: Account
   readonly claims: Claims
+  /** The claims request (JSON text) that its sign-in was made with, if there was one. */
+  readonly askedClaims?: string | undefined
   readonly createdAt: number
-  /** Moves with use, at most once a minute; never beyond `absoluteEndsAt`. */
+  /** Moves with use, at most once a minute by each clock; never beyond `absoluteEndsAt`. */
   readonly idleEndsAt: number
   /** Fixed at sign-in: no use, refresh or touch moves it. */
   readonly absoluteEndsAt: number
@@ -40,19 +46,36 @@ export interface SessionLimits {
 
 /** A touch is written at most this often per session. */
 const touchIntervalMs = 60_000
+/** How far apart the clocks of replicas may be. */
+const clockAllowanceMs = 3_600_000
 
 export function startSession (account: Account, claims: Claims, now: number, limits: SessionLimits): Session {
   const absoluteEndsAt = now + limits.absoluteMs
   return { account, claims, createdAt: now, idleEndsAt: Math.min(now + limits.idleMs, absoluteEndsAt), absoluteEndsAt }
 }
 
+/** Whether a session is over by this process's clock. */
 export function hasEnded (session: Session, now: number): boolean {
   return now >= session.idleEndsAt || now >= session.absoluteEndsAt
 }
 
-/** Whether use should move the idle end: not more than once a minute, so that a busy session does not write all the time. */
+/**
+ * Whether a session is over although the store still has its record. The record's lifetime is the idle time, counted by the
+ * store alone; the stored idle end was set by a clock that may differ from this one by minutes, or by an hour when one was
+ * set wrong, and ends only what a store has kept for too long.
+ */
+export function hasOutlivedItself (session: Session, now: number): boolean {
+  return hasEnded({ ...session, idleEndsAt: session.idleEndsAt + clockAllowanceMs }, now)
+}
+
+/**
+ * Whether use should move the idle end: not more than once a minute, so that a busy session does not write all the time. An
+ * end that is too late was set by a clock ahead of ours, and is moved too: the lifetime of the record counts from the last
+ * touch, whatever the end in it says.
+ */
 export function isDueForTouch (session: Session, now: number, limits: SessionLimits): boolean {
-  return idleEndAt(session, now, limits) - session.idleEndsAt >= Math.min(touchIntervalMs, limits.idleMs / 10)
+  const movesMs = Math.abs(idleEndAt(session, now, limits) - session.idleEndsAt)
+  return movesMs >= Math.min(touchIntervalMs, limits.idleMs / 10)
 }
 
 /** The session with its idle end moved to `now` plus the idle time. */
@@ -75,10 +98,10 @@ export function remainingMs (session: Session, now: number): number {
  */
 export function parseSession (value: unknown): Session | undefined {
   if (!isObject(value)) return undefined
-  const { account, claims, createdAt, idleEndsAt, absoluteEndsAt } = value
-  if (!isAccount(account) || !isObject(claims)) return undefined
+  const { account, claims, askedClaims, createdAt, idleEndsAt, absoluteEndsAt } = value
+  if (!isAccount(account) || !isObject(claims) || !isOptionalText(askedClaims)) return undefined
   if (!isInstant(createdAt) || !isInstant(idleEndsAt) || !isInstant(absoluteEndsAt)) return undefined
-  return { account, claims, createdAt, idleEndsAt, absoluteEndsAt }
+  return { account, claims, ...(askedClaims === undefined ? {} : { askedClaims }), createdAt, idleEndsAt, absoluteEndsAt }
 }
 
 function isObject (value: unknown): value is Record<string, unknown> {
@@ -87,7 +110,11 @@ function isObject (value: unknown): value is Record<string, unknown> {
 
 function isAccount (value: unknown): value is Account {
   return isObject(value) && ['tid', 'oid', 'homeAccountId', 'environment'].every(name => typeof value[name] === 'string') &&
-    ['string', 'undefined'].includes(typeof value.keyId)
+    isOptionalText(value.keyId)
+}
+
+function isOptionalText (value: unknown): value is string | undefined {
+  return value === undefined || typeof value === 'string'
 }
 
 function isInstant (value: unknown): value is number {

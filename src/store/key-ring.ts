@@ -5,7 +5,7 @@
 import { createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
 
 /** What a derived key may be used for; one key, one use. */
-export type Purpose = 'session-cookie' | 'session-key' | 'session-record' | 'account-key' | 'account-record' | 'transaction' | 'sign-in-need' | 'sign-in-rounds'
+export type Purpose = 'session-cookie' | 'session-key' | 'session-record' | 'account-key' | 'account-record' | 'account-claims' | 'api-token' | 'transaction' | 'sign-in-need' | 'sign-in-rounds' | 'name-in-log'
 
 /** A key as configured: an id that travels with what it sealed, and at least 32 random bytes. */
 export interface RingKey {

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Lease, Store, Versioned, VersionedValue } from './store.ts'
+import { createTopics } from './topics.ts'
 
 interface Entry {
   readonly value: string | ReadonlySet<string>
@@ -25,7 +26,6 @@ const lockPollMs = 20
 export function createMemoryStore (options: MemoryStoreOptions): Store {
   const { now, sweepMs = 30_000 } = options
   const entries = new Map<string, Entry>()
-  const listeners = new Map<string, Set<(message: string) => void>>()
   let writes = 0
   const sweeper = setInterval(sweep, sweepMs)
   sweeper.unref()
@@ -111,13 +111,7 @@ export function createMemoryStore (options: MemoryStoreOptions): Store {
       return left.size
     },
     async members (key) { return [...membersOf(key)] },
-    async publish (topic, message) { for (const listener of listeners.get(topic) ?? []) listener(message) },
-    subscribe (topic, listener, onGap) {
-      const heard = listeners.get(topic) ?? new Set()
-      listeners.set(topic, heard.add(listener))
-      onGap()
-      return () => { heard.delete(listener) }
-    },
+    ...createTopics(),
     async close () { clearInterval(sweeper) }
   }
 }

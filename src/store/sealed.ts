@@ -13,6 +13,11 @@ export interface RecordSealer {
   seal (purpose: Purpose, context: string, text: string): string
   /** The text that was sealed for this purpose and context by a key that the ring lists; undefined for anything else. */
   open (purpose: Purpose, context: string, sealed: string): string | undefined
+  /**
+   * Whether another replica may open what does not open here: it is of a later form, or under a key that the ring lacks. In
+   * a rotation or an update replicas are a step apart. Everything else that does not open is broken, moved or forged.
+   */
+  isForeign (sealed: string): boolean
 }
 
 const algorithm = 'aes-256-gcm'
@@ -20,6 +25,8 @@ const ivBytes = 12
 const authTagLength = 16
 /** Before the key id: a later form can be told apart. */
 const form = '1'
+const laterForm = /^(?:[2-9]|[1-9][0-9]{1,3})\./
+const formAndKey = /^1\.([A-Za-z0-9_-]{1,32})\./
 
 export function createRecordSealer (keys: KeyRing): RecordSealer {
   function seal (purpose: Purpose, context: string, text: string): string {
@@ -46,5 +53,10 @@ export function createRecordSealer (keys: KeyRing): RecordSealer {
     }
   }
 
-  return { seal, open }
+  function isForeign (sealed: string): boolean {
+    const id = formAndKey.exec(sealed)?.[1]
+    return laterForm.test(sealed) || (id !== undefined && !keys.ids.includes(id))
+  }
+
+  return { seal, open, isForeign }
 }

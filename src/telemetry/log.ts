@@ -2,7 +2,6 @@
  * This file is the log: one JSON line per request and per event. What may appear in a line is decided here, by naming it;
  * queries, bodies, header values, tokens and cookies are not among it.
  */
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type DestinationStream, type Logger, pino } from 'pino'
 
 export type { Logger }
@@ -10,18 +9,54 @@ export type { Logger }
 /** From the fewest lines to the most. */
 export const logLevels: readonly string[] = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
-/** Lines are gathered until there are so many bytes, or for so many milliseconds: a write per line costs a request's share. */
-const gatheredBytes = 4096
+/** Lines are gathered until there are so many bytes, or for so many milliseconds: each write costs as much as a request. */
+const gatheredBytes = 16_384
 const gatheredMs = 500
 /** Above this, lines are dropped: a reader that stalls must not stop requests, nor fill the memory. */
 const maxGatheredBytes = 8 * 1024 * 1024
 
-function standardOutput (): DestinationStream {
-  return pino.destination({ sync: false, minLength: gatheredBytes, periodicFlush: gatheredMs, maxLength: maxGatheredBytes })
+/** What a pipe takes whole (PIPE_BUF). */
+const wholeBytes = 4096
+
+/** @param isShared - whether several processes write there: their lines must not mix */
+export function standardOutput (isShared: boolean): DestinationStream {
+  const maxWrite = isShared ? wholeBytes : gatheredBytes
+  return gathering(pino.destination({ sync: false, maxWrite, periodicFlush: gatheredMs, maxLength: maxGatheredBytes }), maxWrite)
 }
 
-/** @param destination - standard output unless a test listens */
-export function createLog (level: string, destination: DestinationStream = standardOutput()): Logger {
+/** Lines are joined here: the output itself would measure all that it has gathered with each line that is added. */
+function gathering (output: ReturnType<typeof pino.destination>, maxBytes: number): DestinationStream {
+  const { write, flush, flushSync } = output
+  let gathered = ''
+  let bytes = 0
+
+  function pass (): void {
+    if (bytes === 0) return
+    write.call(output, gathered)
+    gathered = ''
+    bytes = 0
+  }
+
+  return Object.assign(output, {
+    write (line: string) {
+      const length = Buffer.byteLength(line)
+      if (bytes + length > maxBytes) pass()
+      gathered += line
+      bytes += length
+      return true
+    },
+    flush (done?: (error?: Error) => void) {
+      pass()
+      flush.call(output, done)
+    },
+    flushSync () {
+      pass()
+      flushSync.call(output)
+    }
+  })
+}
+
+export function createLog (level: string, destination: DestinationStream): Logger {
   const options = {
     level,
     base: null,
@@ -80,31 +115,23 @@ function placesOf ({ stack, message }: Error): string[] | undefined {
   return stack.slice(at < 0 ? 0 : at + message.length).split('\n').filter(line => /^\s+at .*:\d+:\d+\)?$/.test(line)).slice(0, 10)
 }
 
-/** An onResponse hook: the one line of a request. */
-export function logRequest (log: Logger) {
-  return function logOneRequest (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-    if (log.isLevelEnabled('info')) {
-      log.info({
-        requestId: request.id,
-        method: request.method,
-        path: pathOf(request.raw.url),
-        route: request.routeId ?? request.routeOptions.config.route ?? request.routeOptions.url,
-        status: reply.raw.statusCode,
-        ms: Math.round(reply.elapsedTime * 10) / 10
-      })
-    }
-    done()
-  }
+/** A text in JSON. Those that need no escape, which is nearly all, are only put between quotes. */
+export function quoted (text: string): string {
+  return /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
-declare module 'fastify' {
-  interface FastifyContextConfig { route?: string }
-  interface FastifyRequest {
-    /** The route of a request that was proxied: `routeOptions` makes an object of everything there is about it. */
-    routeId: string | undefined
-  }
+interface Insides {
+  readonly [pino.symbols.streamSym]: DestinationStream
+  readonly [pino.symbols.timeSym]: () => string
+  readonly [pino.symbols.chindingsSym]: string
 }
 
-function pathOf (url: string | undefined): string | undefined {
-  return url?.split('?', 1)[0]
+/**
+ * Writes a line of level `info` whose fields are JSON already, `,"name":value` each: what pino does with an object costs
+ * more than the rest of the line.
+ */
+export function writeInfo (log: Logger, fields: string): void {
+  const insides = log as unknown as Insides
+  const { [pino.symbols.streamSym]: stream, [pino.symbols.timeSym]: time, [pino.symbols.chindingsSym]: bound } = insides
+  stream.write(`{"level":"info"${time()}${bound}${fields}}\n`)
 }

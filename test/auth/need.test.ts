@@ -12,7 +12,7 @@ function parametersOf (url: string): URLSearchParams {
 
 t.test('a sign-in that has to bring nothing special has nothing sealed', async t => {
   const needs = createSignInNeeds(sealWorld().sealer)
-  const url = await needs.loginUrl({ reason: 'sign_in_required', scopes: [] }, '/orders?page=2&x=ä"', 's:a')
+  const url = await needs.loginUrl({ scopes: [] }, '/orders?page=2&x=ä"', 's:a')
   t.match(url, /^\/\.auth\/login\?post_login_redirect_uri=[\x21-\x7e]+$/)
   t.notMatch(url, /["<> ]/)
   t.same([...parametersOf(url)], [['post_login_redirect_uri', '/orders?page=2&x=ä"']])
@@ -26,7 +26,7 @@ t.test('scopes and claims reach the login of the session that needs them', async
   }
   const claimsOnly = parametersOf(await needs.loginUrl({ ...need, scopes: [] }, '/', 's:a')).get('need')
   t.same(await needs.open(claimsOnly, 's:a'), { scopes: [], claims: need.claims })
-  const scopesOnly = parametersOf(await needs.loginUrl({ reason: 'consent_required', scopes: need.scopes }, '/', 's:a')).get('need')
+  const scopesOnly = parametersOf(await needs.loginUrl({ scopes: need.scopes }, '/', 's:a')).get('need')
   t.same(await needs.open(scopesOnly, 's:a'), { scopes: need.scopes, claims: undefined })
 })
 

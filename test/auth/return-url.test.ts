@@ -49,12 +49,12 @@ const refused: Readonly<Record<string, readonly unknown[]>> = {
 }
 
 for (const [why, texts] of Object.entries(refused)) {
-  t.test(`it becomes '/': ${why}`, async t => {
+  t.test(`C3.1, C3.2, C3.4 it becomes '/': ${why}`, async t => {
     for (const text of texts) t.equal(parseReturnUrl(text), '/', typeof text === 'string' ? JSON.stringify(text).replace(/[^ -~]/g, '?').slice(0, 60) : typeof text)
   })
 }
 
-t.test('every payload of a list made of prefixes, tricks and hosts stays here', async t => {
+t.test('C3.3 every payload of a list made of prefixes, tricks and hosts stays here', async t => {
   const before = ['', '/', '//', '/\\', '\\', '/.', '/;', '/@', '/%09', '\t', ' ', '/%0d%0a', 'https:', 'javascript:', '/a/..', '/%2e', '/?', '/#', '/x']
   const trick = ['', '/', '\\', '//', '%2f', '%5c', '%252f', '@', ':', '\t/', '\n', '%00', '\u2044', '\uff0f', '.', '..', ';', '%E3%80%82', '\ufe68']
   const host = ['evil.example', 'evil.example/', '@evil.example', 'gw.example@evil.example', '[::1]', 'evil%E3%80%82example']
@@ -82,7 +82,7 @@ function decodings (text: string): string[] {
   return seen
 }
 
-t.test('property: the answer is a path that a browser resolves to our origin', async () => {
+t.test('C3.3 property: the answer is a path that a browser resolves to our origin', async () => {
   fc.assert(fc.property(anything, raw => {
     const url = parseReturnUrl(raw)
     return /^\/(?![/\\])/.test(url) && /^[\x21-\x7e]+$/.test(url) && url.length <= 2048 && new URL(url, publicUrl).origin === publicUrl &&

@@ -4,6 +4,7 @@ import { codeChallengeOf, createTransactions, startTransaction, type Transaction
 import { cookieJar, sealWorld } from './support.ts'
 
 const base = '__Host-scopegate'
+const claim = async (): Promise<boolean> => true
 const wanted = { returnUrl: '/orders?page=2', scopes: ['api://orders/Orders.Read'] }
 
 function world () {
@@ -37,9 +38,9 @@ t.test('a transaction comes back once for its state, and its cookie goes', async
   const [{ name, options }] = jar.set as [CookieSet]
   t.equal(name, `${base}.t.${transaction.state.slice(0, 8)}`)
   t.match(options, { maxAge: 600, sameSite: 'lax' })
-  t.same(await transactions.take(jar.request(), jar.reply, transaction.state), { kind: 'found', transaction })
+  t.same(await transactions.take(jar.request(), jar.reply, { state: transaction.state, claim }), { kind: 'found', transaction })
   t.same(jar.cleared, [name])
-  t.same(await transactions.take(jar.request(), jar.reply, transaction.state), { kind: 'unknown' })
+  t.same(await transactions.take(jar.request(), jar.reply, { state: transaction.state, claim }), { kind: 'unknown' })
 })
 
 type CookieSet = ReturnType<typeof cookieJar>['set'][number]
@@ -60,23 +61,37 @@ t.test('a state of another browser, another cookie or nobody is unknown, and tak
   const name = `${base}.t.${mine.state.slice(0, 8)}`
   const strangers = [theirs.state, '', 'x', mine.state.slice(0, 8), `${mine.state.slice(0, 8)}${'A'.repeat(35)}`, `${mine.state} `, mine.state.toLowerCase(),
     '__proto__', 'a'.repeat(100_000)]
-  for (const state of strangers) t.same(await transactions.take(jar.request(), jar.reply, state), { kind: 'unknown' }, state.slice(0, 60))
+  for (const state of strangers) {
+    t.same(await transactions.take(jar.request(), jar.reply, { state, claim }), { kind: 'unknown' }, state.slice(0, 60))
+  }
   const sealed = await stranger.seal('transaction', mine, 600_000)
   const swapped = { cookies: { [name]: sealed } } as never
-  t.same(await transactions.take(swapped, jar.reply, mine.state), { kind: 'unknown' }, 'sealed by another gateway')
+  t.same(await transactions.take(swapped, jar.reply, { state: mine.state, claim }), { kind: 'unknown' }, 'sealed by another gateway')
   const moved = { cookies: { [`${base}.t.${theirs.state.slice(0, 8)}`]: jar.cookies.get(name) } } as never
-  t.same(await transactions.take(moved, jar.reply, theirs.state), { kind: 'unknown' }, 'a good cookie under the name of another state')
+  t.same(await transactions.take(moved, jar.reply, { state: theirs.state, claim }), { kind: 'unknown' }, 'a good cookie under the name of another state')
   t.same(jar.cleared, [])
-  t.equal((await transactions.take(jar.request(), jar.reply, mine.state)).kind, 'found')
+  t.equal((await transactions.take(jar.request(), jar.reply, { state: mine.state, claim })).kind, 'found')
+})
+
+t.test('a claim decides after the browser has been recognised; while it cannot be asked, the cookie stays', async t => {
+  const { jar, transactions, begin } = world()
+  const { state } = await begin()
+  const away = async (): Promise<boolean> => { throw new Error('away') }
+  t.same(await transactions.take(jar.request(), jar.reply, { state: `${state.slice(0, 8)}${'A'.repeat(35)}`, claim: away }), { kind: 'unknown' })
+  await t.rejects(transactions.take(jar.request(), jar.reply, { state, claim: away }), { message: 'away' })
+  t.same(jar.cleared, [], 'the same callback may be tried again')
+  t.same(await transactions.take(jar.request(), jar.reply, { state, claim: async () => false }), { kind: 'expired' }, 'used before')
+  t.equal(jar.cookies.size, 0)
 })
 
 t.test('after ten minutes it has expired', async t => {
   const { jar, transactions, begin, clock } = world()
   const transaction = await begin()
   clock.advance(599)
-  t.equal((await transactions.take({ cookies: Object.fromEntries(jar.cookies) } as never, cookieJar().reply, transaction.state)).kind, 'found')
+  const early = { cookies: Object.fromEntries(jar.cookies) } as never
+  t.equal((await transactions.take(early, cookieJar().reply, { state: transaction.state, claim })).kind, 'found')
   clock.advance(2)
-  t.same(await transactions.take(jar.request(), jar.reply, transaction.state), { kind: 'expired' })
+  t.same(await transactions.take(jar.request(), jar.reply, { state: transaction.state, claim }), { kind: 'expired' })
   t.equal(jar.cookies.size, 0)
 })
 
@@ -88,7 +103,8 @@ t.test('five sign-ins may be under way, the oldest gives way to a sixth', async 
     t.ok(jar.cookies.size <= 5, `${jar.cookies.size} cookies`)
     clock.advance(1)
   }
-  const kinds = await Promise.all(states.map(async state => (await transactions.take(jar.request(), jar.reply, state)).kind))
+  const kindOf = async (state: string) => (await transactions.take(jar.request(), jar.reply, { state, claim })).kind
+  const kinds = await Promise.all(states.map(kindOf))
   t.same(kinds, [...Array.from({ length: 15 }, () => 'unknown'), ...Array.from({ length: 5 }, () => 'found')])
 })
 

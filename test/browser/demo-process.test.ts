@@ -10,8 +10,10 @@ import { spawnDemo, startDemo } from './support/demo.ts'
 t.test('Ctrl-C ends everything that the demo started, with exit code 0', async t => {
   const { child, printed, exit } = await startDemo(t)
   const ports = [...new Set(printed().match(/(?<=https?:\/\/(?:localhost|127\.0\.0\.1):)\d+/g))].map(Number)
-  t.equal(ports.length, 5, 'gateway, emulator and three apps')
+  t.equal(ports.length, 6, 'gateway, its management, emulator and three apps')
   for (const port of ports) t.ok(await isOpen(port), `something listens on ${port}`)
+  const [health] = printed().match(/http:\S+\/readyz/)!
+  t.match(await (await fetch(health)).json(), { ready: true })
   const children = childrenOf(child.pid!)
   t.equal(children.length, 1, 'the gateway has a process of its own')
 

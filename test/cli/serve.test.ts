@@ -1,50 +1,19 @@
 /**
- * This file runs the program as an operator does: a process, its exit code, its two outputs, and signals. The build is the
- * one under `dist/`, brought up to date first.
+ * This file runs the program as an operator does: a process, its exit code, its two outputs, and signals.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { Agent, get, type IncomingMessage } from 'node:http'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { freePort } from '../support/gateway.ts'
+import { build } from '../support/build.ts'
+import { freePort } from '../support/ports.ts'
+import { type Ended, folder, serving as startServing, start, type Running } from '../support/process.ts'
+import { connectRaw } from '../support/raw.ts'
+import { until } from '../support/redis.ts'
 import { startUpstream } from '../support/upstream.ts'
 
-const root = join(import.meta.dirname, '../..')
-const main = join(root, 'dist/src/main.js')
-
-t.before(() => {
-  // An error of types elsewhere does not keep the compiler from writing what it can.
-  spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], { cwd: root })
-  if (!existsSync(main)) throw new Error('there is no build: npm run build')
-})
-
-interface Ended {
-  readonly code: number | null
-  readonly out: string
-  readonly err: string
-}
-
-interface Running {
-  readonly child: ChildProcess
-  readonly out: () => string
-  readonly ended: Promise<Ended>
-}
-
-/** Starts the program with nothing of this process's environment that could matter to it. */
-function start (t: Test, args: readonly string[], env: Record<string, string> = {}): Running {
-  const child = spawn(process.execPath, [main, ...args], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-  let out = ''
-  let err = ''
-  child.stdout.on('data', chunk => { out += chunk })
-  child.stderr.on('data', chunk => { err += chunk })
-  t.teardown(() => { child.kill('SIGKILL') })
-  const ended = new Promise<Ended>(resolve => { child.once('close', code => { resolve({ code, out, err }) }) })
-  return { child, out: () => out, ended }
-}
+t.before(build)
 
 async function run (t: Test, args: readonly string[], env?: Record<string, string>): Promise<Ended> {
   return await start(t, args, env).ended
@@ -54,16 +23,16 @@ async function runAll (t: Test, uses: readonly string[][]): Promise<Array<[args:
   return await Promise.all(uses.map(async args => [args, await run(t, args)] as [string[], Ended]))
 }
 
-function folder (t: Test): string {
-  const path = mkdtempSync(join(tmpdir(), 'scopegate-cli-'))
-  t.teardown(() => { rmSync(path, { recursive: true }) })
-  return path
+interface Settings {
+  readonly upstream?: string
+  readonly drainDelaySeconds?: number
+  readonly drainSeconds?: number
 }
 
-function configFile (t: Test, port: number, { upstream = 'http://127.0.0.1:1', drainSeconds = 20 }: { upstream?: string, drainSeconds?: number } = {}): string {
+function configFile (t: Test, port: number, { upstream = 'http://127.0.0.1:1', drainDelaySeconds = 0, drainSeconds = 20 }: Settings = {}): string {
   const file = join(folder(t), 'gateway.yaml')
   writeFileSync(file, `version: 1
-server: { host: 127.0.0.1, port: ${port}, publicUrl: "http://localhost:${port}", limits: { drainSeconds: ${drainSeconds} } }
+server: { host: 127.0.0.1, port: ${port}, publicUrl: "http://localhost:${port}", limits: { drainDelaySeconds: ${drainDelaySeconds}, drainSeconds: ${drainSeconds} } }
 entra:
   instance: https://localhost:1/
   tenantId: 11111111-1111-4111-8111-111111111111
@@ -79,17 +48,8 @@ routes:
 
 const env = { SECRET: 'the-client-secret-of-the-test' }
 
-async function until (what: string, isTrue: () => boolean): Promise<void> {
-  for (let waited = 0; !isTrue(); waited += 20) {
-    if (waited > 20_000) throw new Error(`waited too long for ${what}`)
-    await delay(20)
-  }
-}
-
 async function serving (t: Test, file: string): Promise<Running> {
-  const running = start(t, ['serve', '--config', file], env)
-  await until('listening', () => running.out().includes('"listening"'))
-  return running
+  return await startServing(t, file, env)
 }
 
 async function fetch (url: string, agent: Agent): Promise<IncomingMessage & { body: Promise<string> }> {
@@ -141,7 +101,7 @@ t.test('schema is JSON', async t => {
   t.match(JSON.parse(out), { type: 'object' })
 })
 
-t.test('serve does not start with a config that has problems', async t => {
+t.test('CVE-2026-33433 serve does not start with a config that has problems', async t => {
   const file = configFile(t, await freePort())
   const { code, out, err } = await run(t, ['--config', file])
   t.equal(code, 1)
@@ -175,7 +135,7 @@ t.test('an idle gateway ends at once with 0, on SIGTERM and on SIGINT', async t 
 })
 
 /** A gateway with one request under way, whose answer the test lets go. */
-async function withRequest (t: Test, drainSeconds: number) {
+async function withRequest (t: Test, drainSeconds: number, drainDelaySeconds = 0) {
   let finish: (() => void) | undefined
   const upstream = await startUpstream(t, {
     answer: (_request, response) => {
@@ -185,7 +145,7 @@ async function withRequest (t: Test, drainSeconds: number) {
     }
   })
   const port = await freePort()
-  const running = await serving(t, configFile(t, port, { upstream: upstream.origin, drainSeconds }))
+  const running = await serving(t, configFile(t, port, { upstream: upstream.origin, drainDelaySeconds, drainSeconds }))
   const agent = new Agent({ keepAlive: true })
   t.teardown(() => { agent.destroy() })
   const reply = await fetch(`http://localhost:${port}/public/x`, agent)
@@ -194,11 +154,21 @@ async function withRequest (t: Test, drainSeconds: number) {
   return { ...running, port, agent, reply, finish: () => { finish?.() } }
 }
 
-t.test('SIGTERM lets a request under way finish, takes no new connection, and then ends with 0', async t => {
+async function isRefused (t: Test, port: number): Promise<boolean> {
+  try {
+    const { socket } = await connectRaw(t, port)
+    socket.destroy()
+    return false
+  } catch {
+    return true
+  }
+}
+
+t.test('C13.1 SIGTERM lets a request under way finish, takes no new connection, and then ends with 0', async t => {
   const { child, ended, reply, port, finish, out } = await withRequest(t, 15)
   child.kill('SIGTERM')
   await until('draining', () => out().includes('"draining"'))
-  await delay(100)
+  await until('a closed port', async () => await isRefused(t, port))
   await t.rejects(fetch(`http://localhost:${port}/public/y`, new Agent()), { code: 'ECONNREFUSED' })
   t.equal(child.exitCode, null, 'it waits')
   const before = Date.now()
@@ -208,7 +178,33 @@ t.test('SIGTERM lets a request under way finish, takes no new connection, and th
   t.ok(Date.now() - before < 10_000, 'the kept-alive connection of a client that is done holds nothing up')
 })
 
-t.test('what is not finished when the drain time is over is cut, and that is still 0', async t => {
+t.test('after SIGTERM everybody is still served for a while, and asked to connect elsewhere', async t => {
+  const { child, ended, reply, port, agent, finish, out } = await withRequest(t, 15, 60)
+  const before = await fetch(`http://localhost:${port}/elsewhere`, agent)
+  t.equal(before.headers.connection, 'keep-alive')
+  before.resume()
+  child.kill('SIGTERM')
+  await until('draining', () => out().includes('"draining"'))
+  finish()
+  t.equal(await reply.body, 'begun and finished')
+  for (const agent of [new Agent(), new Agent({ keepAlive: true })]) {
+    const during = await fetch(`http://localhost:${port}/elsewhere`, agent)
+    t.equal(during.statusCode, 401, 'a new connection')
+    t.equal(during.headers.connection, 'close')
+    during.resume()
+  }
+  t.equal(child.exitCode, null)
+  child.kill('SIGTERM')
+  t.equal((await ended).code, 70, 'a second signal does not wait for that either')
+})
+
+t.test('SIGINT comes from a person, who is not kept waiting', async t => {
+  const running = await serving(t, configFile(t, await freePort(), { drainDelaySeconds: 60 }))
+  running.child.kill('SIGINT')
+  t.equal((await running.ended).code, 0)
+})
+
+t.test('X17, C13.1 what is not finished when the drain time is over is cut, and that is still 0', async t => {
   const { child, ended, reply } = await withRequest(t, 1)
   const before = Date.now()
   child.kill('SIGTERM')
@@ -217,7 +213,7 @@ t.test('what is not finished when the drain time is over is cut, and that is sti
   t.ok(Date.now() - before >= 900)
 })
 
-t.test('a second signal does not wait', async t => {
+t.test('C13.2 a second signal does not wait', async t => {
   const { child, ended, out } = await withRequest(t, 60)
   child.kill('SIGTERM')
   await until('draining', () => out().includes('"draining"'))

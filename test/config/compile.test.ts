@@ -26,6 +26,7 @@ t.test('a route gets what the upstream and the server say, and its own', async t
     upstreamName: 'app',
     upstreamUrl: { origin: 'https://app.example:8443', basePath: '/base' },
     scopeSet: -1,
+    claimsChallenge: 'handle',
     timeouts: { connectSeconds: 3, headersSeconds: 5, bodySeconds: 60 },
     maxBodyBytes: 1000,
     requestHeaders: { set: {}, remove: [] }

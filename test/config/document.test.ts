@@ -41,8 +41,8 @@ t.test('the generated files are up to date', async t => {
 t.test('the example loads, and compiles', async t => {
   const loaded = loadConfig({ file: example, env })
   if (loaded.kind === 'problems') throw new Error(loaded.problems.map(formatProblem).join('\n'))
-  t.same(loaded.files, [], 'it needs no file to be there')
-  t.equal(compileConfig(loaded.config).routes.length, 7)
+  t.same([...loaded.files.keys()], [example], 'it needs no other file to be there')
+  t.equal(compileConfig(loaded.config).routes.length, 8)
 })
 
 t.test('the example names its schema and every key of it', async t => {
@@ -58,11 +58,15 @@ t.test('the example with everything in it that is commented out loads too', asyn
     .replace('# yaml-language', '## yaml-language')
     .replace(/^keys:\n(?:.*\n)*?(?=# Or the same)/m, '')
     .replaceAll(/^( *)# (?=- |[ ]*[A-Za-z0-9]+:(?: [^ ]+| \{.*\}| \[.*\])?(?: +#.*)?$)/gm, '$1')
-  const readFile = (path: string) => path === example ? text : path.endsWith('keys.yaml') ? `[{ id: k1, key: ${env.SCOPEGATE_KEY} }]` : `${CA}-----BEGIN PRIVATE KEY-----`
+  function readFile (path: string): string {
+    if (path === example) return text
+    if (path.endsWith('keys.yaml')) return `[{ id: k1, key: ${env.SCOPEGATE_KEY} }]`
+    return path.endsWith('-token') ? env.SCOPEGATE_KEY : `${CA}-----BEGIN PRIVATE KEY-----`
+  }
   const loaded = loadConfig({ file: example, env: { ...env, CLIENT_PFX: 'QUJD' }, readFile, now: Date.parse('2027-01-01') })
   t.same(loaded.kind === 'problems' ? loaded.problems.map(formatProblem) : [], [])
   t.match(loaded.kind === 'config' && loaded.config.entra.clientCredentials.map(credential => credential.sourceType),
-    ['SignedAssertionFilePath', 'Path', 'Base64Encoded', 'ClientSecret'])
+    ['SignedAssertionFilePath', 'SignedAssertionFromManagedIdentity', 'KeyVault', 'Path', 'Base64Encoded', 'ClientSecret'])
 })
 
 t.test('the published schema is plain JSON Schema and asks only for what has no default', async t => {

@@ -24,12 +24,18 @@ t.test('a short config gets every default', async t => {
     host: '0.0.0.0',
     port: 8080,
     trustedProxies: [],
+    workers: 1,
     limits: {
       maxBodyBytes: 10_485_760,
       maxHeaderBytes: 16_384,
       headersTimeoutSeconds: 15,
       requestTimeoutSeconds: 60,
       maxConnections: 10_000,
+      maxStallSeconds: 1,
+      signInsPerMinute: 30,
+      signOutsPerMinute: 60,
+      invalidCookiesPerMinute: 300,
+      drainDelaySeconds: 5,
       drainSeconds: 25
     }
   })
@@ -39,7 +45,17 @@ t.test('a short config gets every default', async t => {
     url: 'https://app.example', scopes: [], timeouts: { connectSeconds: 3, headersSeconds: 30, bodySeconds: 60 }, allowHttpTokens: false
   })
   t.same(config.routes[0], {
-    path: '/*', upstream: 'app', access: 'authenticated', unauthenticated: 'auto', identityHeaders: 'none', allowEncodedSlash: false, csrf: 'strict'
+    path: '/*',
+    upstream: 'app',
+    access: 'authenticated',
+    unauthenticated: 'auto',
+    claimsChallenge: 'handle',
+    identityHeaders: 'none',
+    websocket: false,
+    maxMessageBytes: 1_048_576,
+    streaming: false,
+    allowEncodedSlash: false,
+    csrf: 'strict'
   })
 })
 
@@ -101,7 +117,7 @@ t.test('placeholders are replaced in values', async t => {
   t.match(printed(configText({ server: 'server: { publicUrl: "${constructor}" }' }))[0], /variable constructor, which is not set/)
 })
 
-t.test('no problem shows a secret', async t => {
+t.test('C9.6 no problem shows a secret', async t => {
   const canary = 'canary4f9a'
   const texts = [
     configText({ entra: `entra: { tenantId: ${TENANT}, clientId: ${CLIENT}, clientCredentials: [{ sourceType: ClientSecret, clientSecret: [${canary}] }] }` }),
@@ -154,10 +170,11 @@ t.test('file names become absolute, and every file is told', async t => {
     { sourceType: 'SignedAssertionFilePath', signedAssertionFileDiskPath: '/run/token' },
     { sourceType: 'ClientSecret', clientSecret: 'a secret from a file' }
   ])
-  t.same(loaded.files, ['/etc/scopegate/tls/ca.pem', '/run/keys.yaml', '/run/secret', '/run/token'])
+  t.same([...loaded.files.keys()].sort(), ['/etc/scopegate/gateway.yaml', '/etc/scopegate/tls/ca.pem', '/run/keys.yaml', '/run/secret'],
+    'but the assertion, which is read again whenever it is used')
 })
 
-t.test('a client certificate in PEM form is looked at', async t => {
+t.test('C9.6 a client certificate in PEM form is looked at', async t => {
   const text = configText({ entra: `entra: { tenantId: ${TENANT}, clientId: ${CLIENT}, clientCredentials: [{ sourceType: Path, certificateDiskPath: c.pem }] }` })
   const key = '-----BEGIN PRIVATE KEY-----\nMA==\n-----END PRIVATE KEY-----\n'
   const world = (pem: string, now: string) => ({ files: { '/etc/scopegate/c.pem': pem }, now: Date.parse(now) })
@@ -211,7 +228,7 @@ t.test('nothing that is put into it makes it throw', async t => {
   t.pass()
 })
 
-t.test('hostile YAML is refused, and neither ends the process nor takes minutes', async t => {
+t.test('C9.1 hostile YAML is refused, and neither ends the process nor takes minutes', async t => {
   const texts = [
     '['.repeat(500_000),
     '- '.repeat(500_000),
@@ -224,4 +241,19 @@ t.test('hostile YAML is refused, and neither ends the process nor takes minutes'
     '\n'.repeat(1_000_000)
   ]
   for (const text of texts) t.equal(load(text).kind, 'problems', text.slice(0, 8))
+})
+
+t.test('a store whose packages are not installed is refused, with the line that installs them', async t => {
+  const lines = {
+    postgres: { block: '{ url: postgres://u@h/d }', line: 'npm install --save-prod @keyv/postgres pg' },
+    mysql: { block: '{ url: mysql://u@h/d }', line: 'npm install --save-prod @keyv/mysql' },
+    sqlite: { block: '{ file: s.db }', line: 'npm install --save-prod @keyv/sqlite' }
+  }
+  for (const [type, { block, line }] of Object.entries(lines)) {
+    const text = configText({ more: `store: { type: ${type}, ${type}: ${block} }\nkeys: [{ id: k1, key: ${KEY} }]` })
+    const options = { file: FILE, env: { SECRET: 'x7f-not-a-word' }, readFile: () => text }
+    t.equal(loadConfig(options).kind, 'config', `${type} is installed here`)
+    const loaded = loadConfig({ ...options, hasPackage: () => false })
+    t.match(loaded.kind === 'problems' && loaded.problems.map(formatProblem), [new RegExp(`^${FILE}:6:.*${line}$`)])
+  }
 })

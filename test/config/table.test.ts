@@ -60,7 +60,7 @@ const request = fc.record({
 const routes = fc.array(route, { minLength: 1, maxLength: 7 })
 const requests = fc.array(request, { minLength: 20, maxLength: 20 })
 
-t.test('the router chooses what the contract says', async t => {
+t.test('C1.19 the router chooses what the contract says', async t => {
   let compared = 0
   await fc.assert(fc.asyncProperty(routes, requests, async (routes, requests) => {
     const loaded = load(withRoutes(...routes.map(route => JSON.stringify(route))))

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { Agent, fetch } from 'undici'
 import { decodeJwt } from 'jose'
 import type { Emulator } from '../../emulator/start.ts'
+import { until } from '../support/redis.ts'
 import { CALLBACK } from './support/msal.ts'
 import { headlessCode, postToken, redeem } from './support/token-request.ts'
 import { startWorld } from './support/world.ts'
@@ -52,6 +53,8 @@ t.test('users, policies, grants, login and tokens', async (t) => {
   t.equal((await browser.get('/demo-api/x', { authorization: `Bearer ${String(issued.token)}` })).status, 401)
   const { json: forged } = await call('POST', 'tokens/forge', { claims: { aud: 'me' }, key: 'unknown' })
   t.equal(decodeJwt(String(forged.token)).aud, 'me')
+  const { json: logout } = await call('POST', 'tokens/logout', { user: 'bob@contoso.example', client: 'Gateway', sid: 's' })
+  t.match(decodeJwt(String(logout.token)), { sid: 's', events: { 'http://schemas.openid.net/event/backchannel-logout': {} } })
   t.equal((await call('GET', 'issued')).status, 200)
 })
 
@@ -134,6 +137,7 @@ t.test('a hanging request does not keep the emulator from closing', async (t) =>
   entra.admin.fault({ endpoint: 'jwks', action: 'hang' })
   const hanging = browser.get('/common/discovery/v2.0/keys')
   const failed = t.rejects(hanging)
+  await until('the request', () => entra.requests().length > 0)
   await new Promise((resolve) => setTimeout(resolve, 100))
   t.equal(entra.requests().at(-1)?.status, 0, 'it never got an answer')
   await entra.close()

@@ -31,7 +31,7 @@ t.test('a page behind the gateway is reached by signing in, with the route\'s to
   t.equal(page.headers['scopegate'], undefined, 'an upstream\'s answer is not marked as ours')
 })
 
-t.test('the sign-in uses a code, PKCE, state and nonce, and returns by query', async t => {
+t.test('C5.7 the sign-in uses a code, PKCE, state and nonce, and returns by query', async t => {
   const { url, browser } = await start(t)
   const login = await browser.visit(`${url}/.auth/login?login_hint=alice@contoso.example&domain_hint=contoso.example`)
   const asked = Object.fromEntries(new URL(login.location()).searchParams)
@@ -63,6 +63,7 @@ t.test('/.auth/me tells who is signed in, never a token, and does not extend the
   const none = await browser.fetch(`${url}/.auth/me`)
   t.equal(none.status, 401)
   t.same(none.json(), [])
+  t.equal(none.headers['www-authenticate'], 'Bearer realm="scopegate", reason="sign_in_required", login_url="/.auth/login"')
 
   await browser.go(`${url}/`)
   const me = await browser.fetch(`${url}/.auth/me`)
@@ -80,7 +81,7 @@ t.test('/.auth/me tells who is signed in, never a token, and does not extend the
   t.equal((await browser.fetch(`${url}/.auth/me`)).status, 401, 'idle for longer than 600 s')
 })
 
-t.test('use extends a session until its absolute end', async t => {
+t.test('C4.2 use extends a session until its absolute end', async t => {
   const { app, gateway, url, browser } = await start(t, { idleSeconds: 600, absoluteSeconds: 1500 })
   await browser.go(`${url}/`)
   for (let i = 0; i < 2; i++) {
@@ -114,7 +115,7 @@ t.test('several tabs can sign in at once; each callback works once', async t => 
   t.equal((await browser.fetch(`${url}/`)).status, 200, 'and nobody is signed out by it')
 })
 
-t.test('another user in the same browser gets a session and tokens of their own', async t => {
+t.test('C4.12 another user in the same browser gets a session and tokens of their own', async t => {
   const { url, browser, browserOf } = await start(t)
   await browser.go(`${url}/`)
   const old = browser.cookies(url).get('scopegate')!
@@ -133,6 +134,6 @@ t.test('a user who cancels ends on a page that offers to start again, without a 
   const cancelled = await browser.visit(`${url}/.auth/callback?${new URLSearchParams({ state, error: 'access_denied', error_subcode: 'cancel' })}`)
   t.equal(cancelled.status, 403)
   t.match(cancelled.body, /data-testid="error-code">SG_SIGN_IN_REFUSED</)
-  t.match(cancelled.body, /href="\/\.auth\/login" data-testid="sign-in"/)
+  t.match(cancelled.body, /href="\/\.auth\/login\?post_login_redirect_uri=%2F[^"]*" data-testid="sign-in"/)
   t.equal(browser.cookies(url).get('scopegate'), undefined)
 })

@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap'
 import { createBrowser } from '../support/browser.ts'
 import { startEntra, startGateway } from '../support/gateway.ts'
+import { signIn as signInAt } from '../support/signed-in.ts'
 import { startUpstream } from '../support/upstream.ts'
 
 async function start (t: Test) {
@@ -115,4 +116,31 @@ t.test('the provider\'s sign-out ends the session by sid, without a cookie, in a
   t.equal(reply.headers['content-security-policy'], `default-src 'none'; frame-ancestors ${entra.origin}`)
   t.equal((await browser.fetch(`${url}/`)).status, 401)
   t.equal((await signIn().then(async again => await again.fetch(`${url}/`))).status, 200, 'tokens were not revoked')
+})
+
+t.test('a provider\'s sign-out that names an issuer ends sessions of that issuer only', async t => {
+  const entra = await startEntra(t)
+  const app = await startUpstream(t)
+  const gateway = await startGateway(t, {
+    emulator: entra,
+    upstreams: { app: { url: app.origin } },
+    routes: [{ path: '/*', upstream: 'app' }],
+    server: { management: { port: 0 } }
+  })
+  const { url } = gateway
+  const { browser } = await signInAt(t, { url, entra })
+  const claims: { typ: string, val: string }[] = (await browser.fetch(`${url}/.auth/me`)).json()[0].user_claims
+  const [sid, iss] = ['sid', 'iss'].map(name => claims.find(({ typ }) => typ === name)!.val) as [string, string]
+  const frame = createBrowser(t)
+  const told = async (query: [string, string][]): Promise<void> => {
+    t.equal((await frame.visit(`${url}/.auth/frontchannel-logout?${new URLSearchParams(query)}`)).status, 200)
+  }
+  for (const others of [[''], ['https://other.example/v2.0'], [iss, iss], [iss, 'https://other.example/v2.0']]) {
+    await told([['sid', sid], ...others.map((other): [string, string] => ['iss', other])])
+  }
+  t.equal((await browser.fetch(`${url}/`)).status, 200, 'none of these was meant')
+  await told([['sid', sid], ['iss', iss]])
+  t.equal((await browser.fetch(`${url}/`)).status, 401)
+  const metrics = await createBrowser(t).fetch(`http://127.0.0.1:${gateway.managementPort}/metrics`)
+  t.match(metrics.body, 'scopegate_sessions_ended_total{reason="provider"} 1\n')
 })

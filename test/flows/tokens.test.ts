@@ -38,7 +38,7 @@ async function start (t: Test) {
   return { entra, upstream, gateway, verify, signIn }
 }
 
-t.test('two users on three routes: every upstream sees that user\'s token with that route\'s audience and scopes', async t => {
+t.test('C1.22, C6.2 two users on three routes: every upstream sees that user\'s token with that route\'s audience and scopes', async t => {
   const { gateway, verify, signIn } = await start(t)
   const users = await Promise.all(['alice', 'bob'].map(async name => ({ name: `${name}@contoso.example`, browser: await signIn(`${name}@contoso.example`) })))
   const routes = [
@@ -57,7 +57,7 @@ t.test('two users on three routes: every upstream sees that user\'s token with t
   t.same([...new Set(answers.map(answer => JSON.stringify(answer)))], [right])
 })
 
-t.test('100 parallel requests at token expiry cause one token request per account and scope set', async t => {
+t.test('C6.1 100 parallel requests at token expiry cause one token request per account and scope set', async t => {
   // MSAL reads Date, and so does everybody else in this process.
   const clock = createClock(t)
   const { entra, gateway, signIn, verify } = await start(t)

@@ -35,7 +35,7 @@ t.test('without a session', async t => {
     t.equal(reply.status, 401, 'empty Sec-Fetch fields are still fields')
   })
 
-  await t.test('a script gets 401 with a problem document, a sign-in link, a reason and a challenge, and no cookie', async t => {
+  await t.test('C3.7 a script gets 401 with a problem document, a sign-in link, a reason and a challenge, and no cookie', async t => {
     const reply = await browser.fetch(`${url}/app/data`, { headers: { referer: `${url}/app/page?x=1` } })
     t.equal(reply.status, 401)
     t.equal(reply.headers['content-type'], 'application/problem+json')
@@ -58,7 +58,7 @@ t.test('without a session', async t => {
     t.equal(reply.json().loginUrl, '/.auth/login?post_login_redirect_uri=%2F')
   })
 
-  await t.test('a posted form is sent to the sign-in without its body, and comes back to the page with the form', async t => {
+  await t.test('C3.8 a posted form is sent to the sign-in without its body, and comes back to the page with the form', async t => {
     const reply = await browser.visit(`${url}/app/orders`, { method: 'POST', body: 'a=1', headers: { referer: `${url}/app/form` } })
     t.equal(reply.status, 302)
     t.equal(reply.headers.location, '/.auth/login?post_login_redirect_uri=%2Fapp%2Fform')

@@ -1,12 +1,14 @@
 /** How the gateway proves who it is: certificates, assertions, secrets; what happens when one is rejected or replaced. */
-import { X509Certificate } from 'node:crypto'
+import { generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { decodeJwt, decodeProtectedHeader, importX509, jwtVerify } from 'jose'
 import t from 'tap'
 import { createTlsIdentity } from '../../emulator/tls/authority.ts'
+import { createCertificate as createX509, toPem } from '../../emulator/tls/certificate.ts'
 import { createAssertionFile } from '../../src/identity/assertion-file.ts'
 import { createCertificate, parseCertificate } from '../../src/identity/certificate.ts'
 import { createFileReader } from '../../src/identity/credential-file.ts'
+import { sourceOf } from '../../src/identity/credential-sources.ts'
 import type { Credential } from '../../src/identity/credentials.ts'
 import type { ClientAuth } from '../../src/identity/msal.ts'
 import { pemOfPfx } from '../../src/identity/pfx.ts'
@@ -28,6 +30,18 @@ const tooLate = Date.parse('2100-01-01')
 async function assertionOf (auth: ClientAuth, tokenEndpoint = endpoint): Promise<string> {
   if (!('clientAssertion' in auth)) throw new Error('no assertion')
   return auth.clientAssertion({ clientId: client, tokenEndpoint })
+}
+
+/** A certificate of 2048 bits, the one that signed it, and that one's root: in a file that begins with the root. */
+function createChain () {
+  const [rootKey, middleKey, leafKey] = [1, 2, 3].map(() => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey) as [KeyObject, KeyObject, KeyObject]
+  const validity = { notBefore: new Date(Date.now() - 1000), notAfter: new Date(Date.now() + 86_400_000), hosts: [] }
+  const certify = (subject: string, holderKey: KeyObject, issuer: string, signingKey: KeyObject, isAuthority: boolean) =>
+    toPem(createX509({ ...validity, subject, holderKey, issuer, signingKey, isAuthority }))
+  const root = certify('root', rootKey, 'root', rootKey, true)
+  const intermediate = certify('intermediate', middleKey, 'root', rootKey, true)
+  const leaf = certify('gateway', leafKey, 'intermediate', middleKey, false)
+  return { root, intermediate, leaf, text: root + intermediate + leaf + leafKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
 }
 
 function rejection (number: number): Reply {
@@ -77,7 +91,7 @@ t.test('an assertion is what the provider expects, and is signed rarely', async 
   const clock = createClock(t)
   let random = 0
   const credential = createCertificate({
-    name: 'Path', read: async () => pemBytes, clientId: client, now: clock.now, random: () => random
+    name: 'Path', source: sourceOf(async () => pemBytes), clientId: client, sendX5c: false, now: clock.now, random: () => random
   })
   const pemBytes = Buffer.from(pem)
   const first = await assertionOf(await credential.load())
@@ -99,10 +113,24 @@ t.test('an assertion is what the provider expects, and is signed rarely', async 
   t.not(await assertionOf(await credential.load()), second, 'not after the clock was stepped back')
 })
 
+t.test('with sendX5c an assertion carries its certificate and those that vouch for it, but for the root', async t => {
+  const { leaf, intermediate, root, text } = createChain()
+  const assertionWith = async (sendX5c: boolean) => {
+    const source = sourceOf(async () => Buffer.from(text))
+    return await assertionOf(await createCertificate({ name: 'Path', source, clientId: client, sendX5c, now: Date.now, random: () => 0 }).load())
+  }
+  const derOf = (pem: string) => pem.replace(/-----[^-]+-----|\n/g, '')
+  t.notOk(text.indexOf(root) > text.indexOf(leaf), 'not in the order of the chain')
+  const header = decodeProtectedHeader(await assertionWith(true))
+  t.strictSame(header.x5c, [derOf(leaf), derOf(intermediate)])
+  t.ok(header['x5t#S256'])
+  t.notOk(decodeProtectedHeader(await assertionWith(false)).x5c)
+})
+
 t.test('a file that changes is read again; a half-written one is not used', async t => {
   const path = writeTemporary(t, pem)
   const credential: Credential = createCertificate({
-    name: 'Path', read: createFileReader(path), clientId: client, now: () => inTime, random: () => 0.5
+    name: 'Path', source: sourceOf(createFileReader(path)), clientId: client, sendX5c: false, now: () => inTime, random: () => 0.5
   })
   const first = await assertionOf(await credential.load())
   writeFileSync(path, pem.slice(0, 400))
@@ -157,7 +185,7 @@ t.test('without any that loads the gateway is misconfigured', async t => {
   t.match(logged.at(-1), { level: 'error', fields: { credential: 'Path' } })
 })
 
-t.test('one that is rejected is reloaded: a rotated file heals, and the code is not lost', async t => {
+t.test('C12.6 one that is rejected is reloaded: a rotated file heals, and the code is not lost', async t => {
   const entra = await startProvider(t)
   const path = writeTemporary(t, 'old.old.old')
   const { provider, signIn } = await createGateway(t, entra, {
@@ -175,7 +203,7 @@ t.test('one that is rejected is reloaded: a rotated file heals, and the code is 
 
 t.test('one that stays rejected gives way to the next, and is not tried before every call', async t => {
   const entra = await startProvider(t)
-  const { provider, signIn } = await createGateway(t, entra, {
+  const { provider, signIn, logged } = await createGateway(t, entra, {
     entra: {
       clientCredentials: [
         { sourceType: 'Path', certificateDiskPath: writeTemporary(t, pem) },
@@ -189,6 +217,9 @@ t.test('one that stays rejected gives way to the next, and is not tried before e
   t.strictSame(kinds(), ['assertion', 'assertion', 'secret'])
   const [first, second] = entra.calls.map(({ form }) => form.get('client_assertion'))
   t.not(first, second, 'the second one is signed anew')
+  const told = logged.filter(({ level }) => level === 'error').map(({ fields }) => ({ ...fields, err: undefined }))
+  const line = { err: undefined, credential: 'Path', cause: 'AADSTS700027' }
+  t.strictSame(told, [line, line], 'the log names the kind of credential and the error, and nothing that it holds')
   t.match(await provider.acquire(holder, graph), { kind: 'token' })
   t.strictSame(kinds(), ['assertion', 'assertion', 'secret', 'secret'])
   entra.onToken = ({ form }) => form.has('client_secret') ? rejection(7000277) : undefined

@@ -1,9 +1,11 @@
 /** Calls to the provider: one test per requirement, against a server that misbehaves on purpose. */
-import { createServer, type Server } from 'node:net'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { connect, createServer, type Server } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { AuthError } from '@azure/msal-node'
 import t, { type Test } from 'tap'
 import { cacheOnly, createProviderNetwork, type NetworkOptions, type ProviderCall, type ProviderNetwork } from '../../src/identity/network.ts'
+import { freePort } from '../support/ports.ts'
 import { fails } from './support/fails.ts'
 import { createClock, type Clock } from './support/clock.ts'
 import { startProvider, type Reply, type ScriptedProvider } from './support/provider.ts'
@@ -25,7 +27,7 @@ async function createBench (t: Test, options: Partial<NetworkOptions> = {}): Pro
   const clock = createClock(t)
   const calls: ProviderCall[] = []
   const network = createProviderNetwork({
-    origin: entra.origin, ca: entra.ca, now: clock.now, onCall: call => calls.push(call), ...options
+    origins: [entra.origin], ca: entra.ca, now: clock.now, onCall: call => calls.push(call), ...options
   })
   t.teardown(network.close)
   return {
@@ -67,7 +69,7 @@ t.test('N1: a redirect is not followed', async t => {
   t.notOk(bench.entra.paths.includes('/elsewhere'))
 })
 
-t.test('N2: a call that hangs before or in its answer ends at the deadline', async t => {
+t.test('C12.4 a call that hangs before or in its answer ends at the deadline', async t => {
   const bench = await createBench(t, { totalMs: 150 })
   answering(bench, { raw: () => {} })
   await fails(t, bench.post(), { errorCode: 'sts_timeout' })
@@ -88,13 +90,13 @@ t.test('N2: closing ends calls that are under way', async t => {
   await fails(t, bench.post(), { errorCode: 'sts_timeout' })
 })
 
-t.test('N3: an answer of more than 1 MiB is given up', async t => {
+t.test('C12.4 an answer of more than 1 MiB is given up', async t => {
   const bench = await createBench(t)
   answering(bench, { body: { ...token, padding: 'x'.repeat(1024 * 1024) } })
   await fails(t, bench.post(), { errorCode: 'sts_bad_response' })
 })
 
-t.test('N4: 5xx and 429 never reach MSAL, whatever their body', async t => {
+t.test('C12.3 5xx and 429 never reach MSAL, whatever their body', async t => {
   const bench = await createBench(t)
   for (const status of [500, 502, 503, 504, 599]) {
     answering(bench, { status, body: token, headers: { 'retry-after': '7' } })
@@ -113,7 +115,7 @@ t.test('N4: Retry-After may be a date', async t => {
   t.ok(retryAfterMs > 57_000 && retryAfterMs <= 60_000)
 })
 
-t.test('N5, N6, N7: what is neither a bearer token nor an OAuth error is a bad response', async t => {
+t.test('C6.9, C12.4 what is neither a bearer token nor an OAuth error is a bad response', async t => {
   const bench = await createBench(t)
   const strange: Reply[] = [
     { body: '<html>' }, { body: '' }, { body: '[]' }, { body: 'null' }, { body: '"at"' },
@@ -159,7 +161,7 @@ t.test('N9: a document is fetched up to three times', async t => {
   t.equal(bench.entra.paths.length, 6)
 })
 
-t.test('N9: a token request that was sent is not sent again', async t => {
+t.test('C12.2 a token request that was sent is not sent again', async t => {
   const bench = await createBench(t)
   answering(bench, { raw: (_, socket) => { socket.destroy() } })
   for (const body of [refreshBody, codeBody]) await fails(t, bench.post(body), { errorCode: 'sts_network' })
@@ -167,16 +169,21 @@ t.test('N9: a token request that was sent is not sent again', async t => {
 })
 
 t.test('N9: a refresh is tried again when the connection did not come about, a code is not', async t => {
-  /** Posts while the provider is away; it comes back before the retry, after 100 ms. */
+  /** Posts while nobody listens. As soon as that was noticed, and before the retry, the provider is back. */
   const postEarly = async (body: string): Promise<unknown> => {
-    const { origin, ca, close } = await startProvider(t)
-    await close()
-    const network = createProviderNetwork({ origin, ca, now: Date.now })
+    const { origin, ca } = await startProvider(t)
+    const port = await freePort()
+    const relay = createServer(near => { near.pipe(connect(Number(new URL(origin).port), '127.0.0.1')).pipe(near) })
+    t.teardown(() => { relay.close() })
+    const away = `https://localhost:${port}`
+    const network = createProviderNetwork({ origins: [away], ca, now: Date.now })
     t.teardown(network.close)
-    const post = network.module.sendPostRequestAsync(`${origin}/x/oauth2/v2.0/token`, { body })
-    const back = new Promise(resolve => setTimeout(resolve, 30)).then(() => startProvider(t, Number(new URL(origin).port)))
-    await Promise.allSettled([post, back])
-    return post
+    const noticed = (): void => {
+      unsubscribe('undici:client:connectError', noticed)
+      relay.listen(port, '127.0.0.1')
+    }
+    subscribe('undici:client:connectError', noticed)
+    return await network.module.sendPostRequestAsync(`${away}/x/oauth2/v2.0/token`, { body })
   }
   t.match(await postEarly(refreshBody), { status: 200 })
   await fails(t, postEarly(codeBody), { errorCode: 'sts_network' })
@@ -229,7 +236,41 @@ t.test('N2: a host that does not complete the handshake times out', async t => {
   await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
   t.teardown(() => silent.close())
   const origin = `https://localhost:${(silent.address() as AddressInfo).port}`
-  const network = createProviderNetwork({ origin, now: Date.now, connectMs: 50 })
+  const network = createProviderNetwork({ origins: [origin], now: Date.now, connectMs: 50 })
   t.teardown(network.close)
   await fails(t, network.module.sendPostRequestAsync(`${origin}/t`, { body: codeBody }), { errorCode: 'sts_timeout' })
+})
+
+t.test('N2: a proxy that does not say whether there is a tunnel is given up like a host that does not connect', async t => {
+  const silent: Server = createServer(() => {})
+  await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => silent.close())
+  const url = `http://user:secret-word@127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const network = createProviderNetwork({ origins: ['https://login.example'], proxy: { url, except: '' }, now: Date.now, connectMs: 50 })
+  const error = await fails(t, network.module.sendPostRequestAsync('https://login.example/t', { body: codeBody }), { errorCode: 'sts_timeout' })
+  t.notMatch(JSON.stringify([error, error.message, error.stack]), /secret/)
+  await network.close()
+})
+
+t.test('N8, N10: several origins may be called, no other, and one that is away does not take the others with it', async t => {
+  const [one, two, other] = await Promise.all([startProvider(t), startProvider(t), startProvider(t)])
+  const network = createProviderNetwork({ origins: [one.origin, two.origin], ca: one.ca, now: Date.now })
+  t.teardown(network.close)
+  one.onDocument = () => ({ status: 503 })
+  two.onDocument = () => ({ body: { keys: [] } })
+  for (let n = 0; n < 6; n++) await fails(t, network.getDocument(`${one.origin}/a`), { errorCode: 'sts_unavailable' })
+  t.same(await network.getDocument(`${two.origin}/b`), { keys: [] })
+  await fails(t, network.getDocument(`${other.origin}/c`), { errorCode: 'sts_foreign_address' })
+  t.strictSame(other.paths, [])
+})
+
+t.test('N10: an origin that is slow takes nobody\'s turn at another one', async t => {
+  const [slow, other] = [await startProvider(t), await startProvider(t)]
+  const network = createProviderNetwork({ origins: [slow.origin, other.origin], ca: slow.ca, now: Date.now, turnMs: 50 })
+  slow.onDocument = () => ({ raw: () => {} })
+  other.onDocument = () => ({ body: { keys: [] } })
+  const waiting = Array.from({ length: 40 }, () => fails(t, network.getDocument(`${slow.origin}/a`), { name: 'StsError' }))
+  t.same(await network.getDocument(`${other.origin}/b`), { keys: [] })
+  await network.close()
+  await Promise.all(waiting)
 })

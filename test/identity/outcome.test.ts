@@ -100,6 +100,29 @@ for (const [number, error, suberror, interaction, atAcquire, atCallback] of cata
   })
 }
 
+t.test('what the provider refuses the gateway itself is the operator\'s to mend', async t => {
+  for (const [number, error, suberror, interaction] of catalogue) {
+    const { kind } = classify(answered(error, number, suberror, interaction), 'app')
+    const isFault = number === 50196 || ['temporarily_unavailable', 'server_error'].includes(error)
+    if (!['no_tokens_found', 'refresh_token_expired'].includes(error)) t.equal(kind, isFault ? 'unavailable' : 'misconfigured', `${number} ${error}`)
+  }
+})
+
+t.test('what the provider says of a client\'s token is the client\'s to mend, or the operator\'s, or nobody\'s', async t => {
+  const rows: Array<[number: number, suberror: string, interaction: boolean, claims: string, expected: object]> = [
+    [50013, '', false, '', dead], [500133, '', false, '', dead], [50057, '', false, '', dead], [50173, 'bad_token', true, '', dead],
+    [500131, '', false, '', misconfigured], [53003, 'message_only', true, capolids, refused], [50105, '', false, '', refused],
+    [50020, '', false, '', refused], [53000, 'additional_action', true, '', refused],
+    [53000, 'additional_action', true, capolids, signIn('interaction_required', true, capolids)],
+    [65001, 'consent_required', true, '', signIn('consent_required')],
+    [50076, 'basic_action', true, capolids, signIn('mfa_required', false, capolids)]
+  ]
+  for (const [number, suberror, interaction, claims, expected] of rows) {
+    t.strictSame(plain(classify(answered('invalid_grant', number, suberror, interaction, claims), 'onBehalfOf')), plain(expected), String(number))
+  }
+  t.strictSame(plain(classify(answered('invalid_client', 7000215), 'onBehalfOf')), plain(misconfigured))
+})
+
 function plain (verdict: object): unknown {
   return JSON.parse(JSON.stringify(verdict))
 }

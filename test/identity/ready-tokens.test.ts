@@ -54,10 +54,10 @@ t.test('bytes are bounded, and the used ones stay', async t => {
   t.equal(ready.find('s0', 0, 1000), undefined)
 })
 
-t.test('holders are bounded', async t => {
-  const ready = createReadyTokens({ maxHolders: 10 })
-  for (let n = 0; n < 100; n++) ready.put(holder(`s${n}`), 0, token('t'))
-  t.equal(Array.from({ length: 100 }, (_, n) => ready.find(`s${n}`, 0, 1000)).filter(Boolean).length, 10)
+t.test('holders are bounded, however short their tokens are', async t => {
+  const ready = createReadyTokens({ maxBytes: 10_000 })
+  for (let n = 0; n < 1000; n++) ready.put(holder(`s${n}`), 0, token('t'))
+  t.ok(Array.from({ length: 1000 }, (_, n) => ready.find(`s${n}`, 0, 1000)).filter(Boolean).length < 20)
 })
 
 t.test('replacing a token does not leak its bytes', async t => {

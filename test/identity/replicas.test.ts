@@ -58,7 +58,7 @@ t.test('whoever waits for the lock finds the token that the other one fetched', 
   t.equal(entra.calls.length, 2)
 })
 
-t.test('a holder that died is followed when its lease ends', async t => {
+t.test('C11.10 a holder that died is followed when its lease ends', async t => {
   const { entra, store, clock, replicas: [one] } = await createBench(t)
   const holder = await one.signIn()
   await store.lock(`${recordKey}:lock`, 12_000, 0)
@@ -69,7 +69,7 @@ t.test('a holder that died is followed when its lease ends', async t => {
   t.match(await outcome, { kind: 'token' })
 })
 
-t.test('a holder that stood still does not overwrite who came after it', async t => {
+t.test('C11.10 a holder that stood still does not overwrite who came after it', async t => {
   const { entra, store, clock, replicas: [one, two] } = await createBench(t)
   const holder = await one.signIn()
   const { asked, letGo } = hold(entra)
@@ -117,7 +117,7 @@ t.test('a grant that was found dead too late does not take the record of a new s
   t.match(await two.provider.acquire(again, orders), { kind: 'token' })
 })
 
-t.test('a lock that is never free, and writes that never succeed, are faults', async t => {
+t.test('C6.5 a lock that is never free, and writes that never succeed, are faults', async t => {
   const { entra, store, replicas: [one] } = await createBench(t)
   const holder = await one.signIn()
   const { lock, compareAndSet } = store
@@ -173,4 +173,29 @@ t.test('what is not a record is none', async t => {
     await store.replace(recordKey, version => sealer.seal('account-record', `${recordKey} ${version}`, text), 60_000)
     t.match(await one.provider.acquire(holder, graph), { kind: 'sign-in-needed', reason: 'sign_in_required', endSession: false })
   }
+})
+
+t.test('C12.3 what the provider says to one replica about its pause holds for the others', async t => {
+  const { entra, clock, replicas: [one, two] } = await createBench(t)
+  const holder = await one.signIn()
+  entra.onToken = () => ({ status: 429, body: {}, headers: { 'retry-after': '20' } })
+  await fails(t, one.provider.acquire(holder, graph), { code: 'SG_PROVIDER_UNAVAILABLE', retryAfterMs: Number })
+  entra.onToken = () => undefined
+  clock.advance(5000)
+  const there = two.holder(holder.account)
+  const { retryAfterMs } = await fails(t, two.provider.acquire(there, graph), { code: 'SG_PROVIDER_UNAVAILABLE' })
+  t.ok(retryAfterMs! >= 15_000 && retryAfterMs! <= 25_000, `${retryAfterMs}`)
+  t.match(await two.provider.acquire(there, orders), { kind: 'token' }, 'what is in the record goes on')
+  t.equal(entra.calls.length, 2)
+  clock.advance(25_000)
+  t.match(await two.provider.acquire(there, graph), { kind: 'token' })
+})
+
+t.test('C12.3 an outage that one replica sees keeps no other one from asking', async t => {
+  const { entra, replicas: [one, two] } = await createBench(t)
+  const holder = await one.signIn()
+  entra.onToken = () => ({ raw: (_, socket) => { socket.destroy() } })
+  await fails(t, one.provider.acquire(holder, graph), { code: 'SG_PROVIDER_UNAVAILABLE' })
+  entra.onToken = () => undefined
+  t.match(await two.provider.acquire(two.holder(holder.account), graph), { kind: 'token' })
 })

@@ -66,6 +66,7 @@ t.test('the sign-in address carries what protects the sign-in, and nothing else 
 
 t.test('a code is redeemed for one resource, with its verifier', async t => {
   const { provider, entra } = await createBench(t)
+  entra.idClaims = { acrs: ['c1'] }
   const claims = '{"id_token":{"acrs":{"essential":true,"value":"c1"}}}'
   const scopes = [...ordersScopes, ...graphScopes]
   const { account, claims: verified } = await provider.redeem(redemption({ scopes, claims }), limits())
@@ -83,6 +84,20 @@ t.test('a code is redeemed for one resource, with its verifier', async t => {
   })
   t.notMatch(form.get('scope')!, /User\.Read/)
   t.match(JSON.parse(form.get('claims')!), JSON.parse(claims))
+})
+
+t.test('C5.23 a sign-in whose ID token lacks the context that it asked for is refused, and nothing of it is kept', async t => {
+  const { provider, entra, holder } = await createBench(t)
+  const { account } = await provider.redeem(redemption(), limits())
+  await provider.forgetUser(account)
+  const claims = '{"id_token":{"acrs":{"essential":true,"value":"c1"}}}'
+  for (const acrs of [undefined, ['c2'], 'c10']) {
+    entra.idClaims = { acrs }
+    await t.rejects(provider.redeem(redemption({ claims }), limits()), { code: 'SG_SIGN_IN_REFUSED' }, String(acrs))
+  }
+  t.match(await provider.acquire(holder(account), orders), { kind: 'sign-in-needed', reason: 'sign_in_required' })
+  entra.idClaims = { acrs: 'c1' }
+  t.match(await provider.redeem(redemption({ claims }), limits()), { claims: { acrs: 'c1' } })
 })
 
 t.test('a sign-in without scopes is one', async t => {
@@ -131,7 +146,7 @@ const failures: [string, Reply, string][] = [
 ]
 
 for (const [name, reply, code] of failures) {
-  t.test(`${name}: ${code}`, async t => {
+  t.test(`C12.2 ${name} is ${code}, and the code is sent once`, async t => {
     const { provider, entra } = await createBench(t)
     entra.onToken = () => reply
     await fails(t, provider.redeem(redemption(), limits()), { code })
@@ -158,7 +173,7 @@ const untrusted: [string, (entra: ScriptedProvider) => void, Partial<CodeRedempt
 ]
 
 for (const [name, change, request, code] of untrusted) {
-  t.test(`an ID token with ${name} is refused, and nothing is stored`, async t => {
+  t.test(`X22, C5.7 an ID token with ${name} is refused, and nothing is stored`, async t => {
     const { provider, entra, store, holder } = await createBench(t)
     const written: string[] = []
     store.replace = async key => { written.push(key) }
@@ -170,7 +185,7 @@ for (const [name, change, request, code] of untrusted) {
   })
 }
 
-t.test('an ID token signed by somebody else is refused', async t => {
+t.test('X22 an ID token signed by somebody else is refused', async t => {
   const { provider, entra } = await createBench(t)
   const other = { ...await createSigningPair('x'), kid: entra.key.kid }
   entra.onToken = async ({ form }) => ({ body: await tokens({ ...entra, key: other }, form) })
@@ -221,7 +236,7 @@ t.test('a tenant configured by its domain lets no other one in', async t => {
   await fails(t, provider.redeem(redemption(), limits()), { code: 'SG_SIGN_IN_REFUSED', cause: { message: /tenant/ } })
 })
 
-t.test('several tenants: a user of another one is refused', async t => {
+t.test('C5.12 several tenants: a user of another one is refused', async t => {
   const { provider } = await createBench(t, { entra: { tenantId: 'organizations', allowedTenants: [bob] } })
   await fails(t, provider.redeem(redemption(), limits()), { code: 'SG_SIGN_IN_REFUSED', cause: { message: /tenant/ } })
 })

@@ -21,7 +21,7 @@ interface Bench {
 async function createBench (t: Test): Promise<Bench> {
   const entra = await startProvider(t)
   const clock = createClock(t)
-  const network = createProviderNetwork({ origin: entra.origin, ca: entra.ca, now: clock.now })
+  const network = createProviderNetwork({ origins: [entra.origin], ca: entra.ca, now: clock.now })
   t.teardown(network.close)
   const keys = createSigningKeys(network, clock.now)
   const bench: Bench = { keys, clock, listed: [first.jwk], fetches: () => entra.paths.length }
@@ -57,7 +57,7 @@ t.test('a flood of unknown keys costs one fetch per cooldown', async t => {
   t.equal(bench.fetches(), 2)
 })
 
-t.test('the last good set serves while the provider is away, for a day', async t => {
+t.test('C12.1 the last good set serves while the provider is away, for a day', async t => {
   const bench = await createBench(t)
   bench.listed = undefined
   bench.clock.advance(23 * 3_600_000)

@@ -32,7 +32,7 @@ t.test('a partition is loaded once, and tells what MSAL saved', async t => {
   t.strictSame(loaded, ['before'], 'a sign-in starts from nothing')
 })
 
-t.test('an account has a name of its own at each client', async t => {
+t.test('CVE-2026-33496 an account has a name of its own at each client', async t => {
   const { records } = createRecords(t)
   const names = [
     account, { ...account, oid: account.tid }, { ...account, tid: account.oid }, { tid: account.oid, oid: account.tid }
@@ -66,4 +66,20 @@ t.test('a record goes by its version, or whatever it is', async t => {
   await records.replace('k', record)
   await records.drop('k')
   t.equal(await records.read('k'), undefined)
+})
+
+t.test('a record that does not open is none: a broken one goes by its version, one that another replica may open stays', async t => {
+  const { store, records } = createRecords(t)
+  const record = { sub: 's', endsAt: 9000, cache: '{}' }
+  await records.replace('k', record)
+  const { value } = (await store.read('k'))!
+  const cases = [
+    ['rubbish', false], [value.slice(0, -4), false], [`2${value.slice(1)}`, true], [value.replace(/^1\.[^.]+/, '1.later'), true]
+  ] as const
+  for (const [text, isKept] of cases) {
+    await store.replace('k', text, 9000)
+    t.equal(await records.read('k'), undefined)
+    t.equal((await store.read('k'))?.value, isKept ? text : '')
+    t.equal(await records.read('k'), undefined)
+  }
 })

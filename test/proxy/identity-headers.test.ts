@@ -43,7 +43,7 @@ t.test('a map sends the claims it names, and only the user\'s own', async t => {
   t.same(identityHeaders({ 'X-Address': 'address' })({ address: { city: 'Zürich' } }), ['X-Address', '{"city":"Z%C3%BCrich"}'])
 })
 
-t.test('a claim becomes harmless text that can be read back', async t => {
+t.test('C3.5, C8.9 a claim becomes harmless text that can be read back', async t => {
   const cases: Array<[claim: string, sent: string]> = [
     ['Alice', 'Alice'],
     ['a b;c,d="e"', 'a b;c,d="e"'],
@@ -66,7 +66,7 @@ t.test('a claim becomes harmless text that can be read back', async t => {
   for (const [claim, sent] of cases) t.same(identityHeaders({ 'X-Name': 'name' })({ name: claim })[1], sent, encodeURI(sent))
 })
 
-t.test('property: whatever a claim holds, its field is printable ASCII and decodes to the claim', async () => {
+t.test('C3.5, C8.9 property: whatever a claim holds, its field is printable ASCII and decodes to the claim', async () => {
   const write = identityHeaders({ 'X-Name': 'name' })
   fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary-ascii' }), fc.string({ unit: 'grapheme' })), name => {
     const sent = write({ name })[1] ?? ''

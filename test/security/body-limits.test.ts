@@ -45,11 +45,11 @@ t.test('C8.5 a declared body of one byte more is refused unread, and the connect
     const before = app.seen.length
     const connection = await connectRaw(t, gateway.port)
     connection.send(`POST ${target} HTTP/1.1\r\nHost: localhost\r\nCookie: ${cookie}\r\nSec-Fetch-Site: same-origin\r\nContent-Length: ${size}\r\n\r\n`)
-    const answer = await connection.answer({ deadlineMs: 1500 })
+    const answer = await connection.answer({ deadlineMs: 5000 })
     t.equal(answer?.status, 413, target)
     t.equal(answer?.header('scopegate-error'), 'SG_BODY_TOO_LARGE')
     t.equal(answer?.header('connection'), 'close')
-    t.ok(await connection.isClosedWithin(1500), 'closed')
+    t.ok(await connection.isClosedWithin(5000), 'closed')
     t.equal(app.seen.length, before)
   }
 })
@@ -59,10 +59,10 @@ t.test('C8.5 a chunked body is refused once it is longer, and the connection clo
     const before = app.seen.length
     const connection = await connectRaw(t, gateway.port)
     connection.send(chunkedPost(target, size))
-    const answer = await connection.answer({ deadlineMs: 1500 })
+    const answer = await connection.answer({ deadlineMs: 5000 })
     t.equal(answer?.status, 413, target)
     t.equal(answer?.header('scopegate-error'), 'SG_BODY_TOO_LARGE')
-    t.ok(await connection.isClosedWithin(1500), 'closed')
+    t.ok(await connection.isClosedWithin(5000), 'closed')
     t.equal(app.seen.length, before, 'the upstream never got a whole request')
   }
 })
@@ -73,16 +73,16 @@ t.test('C8.5 many chunks that go on for ever are cut off', async t => {
   const chunk = `3e8\r\n${'x'.repeat(1000)}\r\n`
   const timer = setInterval(() => { connection.send(chunk) }, 2)
   t.teardown(() => { clearInterval(timer) })
-  t.ok(await connection.isClosedWithin(4000), 'closed')
+  t.ok(await connection.isClosedWithin(5000), 'closed')
   t.ok(connection.socket.bytesWritten < 10_000_000)
-  t.ok(await eventually(() => app.inFlight() === 0, 1000), 'nothing is left at the upstream')
+  t.ok(await eventually(() => app.inFlight() === 0, 5000), 'nothing is left at the upstream')
 })
 
-t.test('C3.8, A9 without a session the body does not matter: 401 at once, unread', async t => {
+t.test('C3.8 without a session the body does not matter: 401 at once, unread', async t => {
   for (const framing of ['Content-Length: 999999999', 'Transfer-Encoding: chunked']) {
     const connection = await connectRaw(t, gateway.port)
     connection.send(`POST /x HTTP/1.1\r\nHost: localhost\r\n${framing}\r\n\r\n`)
-    t.equal((await connection.answer({ deadlineMs: 1500 }))?.status, 401, framing)
+    t.equal((await connection.answer({ deadlineMs: 5000 }))?.status, 401, framing)
   }
 })
 

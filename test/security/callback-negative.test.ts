@@ -117,7 +117,7 @@ t.test('C5.5 of several equal answers at once one signs in, with one token call'
   t.equal(answers.flatMap(answer => answer.all('set-cookie')).filter(line => /^scopegate=[^;]/.test(line)).length, 1, 'one session')
 })
 
-t.test('C5.2 repeated or contradictory parameters are refused', async t => {
+t.test('mod_auth_openidc-2026-08-12, C5.2 repeated or contradictory parameters are refused', async t => {
   const changes: Array<(query: URLSearchParams) => void> = [
     query => { query.append('state', query.get('state')!) }, query => { query.append('state', 'x') }, query => { query.append('code', query.get('code')!) }, query => { query.append('code', 'x') },
     query => { query.append('error', 'access_denied') }, query => { query.append('error', 'x'); query.append('error', 'y') }, query => { query.delete('code'); query.append('error', 'x'); query.append('error', 'x') },
@@ -227,7 +227,7 @@ t.test('C5.18 a request chooses nothing of the sign-in but where to return to an
   }
 })
 
-t.test('A1 state, nonce and challenge are new each time', async t => {
+t.test('C5.7 state, nonce and challenge are new each time', async t => {
   const browser = newBrowser(t)
   const all = await Promise.all(Array.from({ length: 20 }, async () => new URL((await browser.visit(`${url}/.auth/login`)).location()).searchParams))
   for (const name of ['state', 'nonce', 'code_challenge']) t.equal(new Set(all.map(query => query.get(name))).size, 20, name)
@@ -259,7 +259,7 @@ t.test('C3.9 no step of a sign-in or sign-out answers 307 or 308', async t => {
   t.strictSame([login.status, callback.status, logout.status], [302, 303, 303])
 })
 
-t.test('A10 the fourth round within a minute for the same page ends on a page', async t => {
+t.test('the fourth round within a minute for the same page ends on a page', async t => {
   const browser = newBrowser(t)
   for (let i = 0; i < 3; i++) t.equal((await browser.visit((await reachCallback(browser, url, { at: '/again' })).href)).status, 303)
   const fourth = await browser.visit(`${url}/.auth/login?post_login_redirect_uri=%2Fagain`)

@@ -165,7 +165,7 @@ t.test('C6.10 no secret is in the log', async t => {
   t.notMatch(text, /alice|contoso/, 'nor the user')
 })
 
-t.test('C6.10 no secret is in an answer of the gateway\'s own', async t => {
+t.test('CVE-2024-39315, C6.10 no secret is in an answer of the gateway\'s own', async t => {
   for (const text of told) {
     const plain = text.replaceAll(/need=[A-Za-z0-9._-]+/g, '')
     for (const [value, what] of secrets) {

@@ -21,7 +21,7 @@ const odd: ReadonlyArray<readonly [string, string]> = [
   ['__proto__', 'x'], ['constructor', 'x'], ['hasOwnProperty', 'x'], ['toString', 'x'], ['X-Tab', 'a\tb'], ['X-Eight-Bit', '\u00e9\u00ff'], ['Content-Length', '0'], ['Forwarded', 'for="'], ['X-Forwarded-For', '\u00e4'], ['Via', '\u00e4'], ['TE', '\u00e4'], ['Authorization', 'Basic'], ['Authorization', 'Bearer ..'], ['Origin', 'x'], ['Referer', 'http://['], ['Sec-Fetch-Site', 'x'], ['Date', 'x'], ['Set-Cookie', 'x=y'], ['scopegate', '1'], ['scopegate-error', 'x']
 ]
 
-t.test('no single field of a client makes an answer of 500, on any route', async t => {
+t.test('X7, C2.11 no single field of a client makes an answer of 500, on any route', async t => {
   for (const [name, value] of odd) {
     for (const target of ['/public/x', '/x', '/.auth/me', '/.auth/login', '/.auth/callback']) {
       const answer = await exchange(t, gateway.port, { target, fields: [[name, value]] })
@@ -48,7 +48,7 @@ t.test('C2.8 a malformed traceparent is replaced, a good one passes', async t =>
   t.equal((await exchange(t, gateway.port, { target: '/public/x', fields: [['traceparent', good]] })).json().headers.traceparent, good)
 })
 
-t.test('H6 a request id from outside is replaced', async t => {
+t.test('a request id from outside is replaced', async t => {
   const { headers } = (await exchange(t, gateway.port, { target: '/public/x', fields: [['X-Request-Id', 'evil']] })).json()
   t.match(headers['x-request-id'], /^[0-9a-f-]{36}$/)
 })
@@ -56,7 +56,7 @@ t.test('H6 a request id from outside is replaced', async t => {
 t.test('C2.5 Expect: 100-continue is answered once the body is wanted, and not forwarded', async t => {
   const connection = await connectRaw(t, gateway.port)
   connection.send('POST /public/x HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n')
-  t.equal((await connection.answer({ deadlineMs: 1000 }))?.status, 100)
+  t.equal((await connection.answer({ deadlineMs: 5000 }))?.status, 100)
   connection.send('hello')
   const answer = await connection.answer()
   t.equal(answer?.status, 200)
@@ -68,7 +68,7 @@ t.test('C2.5 Expect on a request that is refused gets the refusal and no invitat
   for (const [target, length, status] of [['/x', 5, 401], ['/public/x', 500, 413]] as const) {
     const connection = await connectRaw(t, gateway.port)
     connection.send(`POST ${target} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: ${length}\r\n\r\n`)
-    t.equal((await connection.answer({ deadlineMs: 1000 }))?.status, status)
+    t.equal((await connection.answer({ deadlineMs: 5000 }))?.status, status)
   }
 })
 

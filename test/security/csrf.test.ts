@@ -96,7 +96,7 @@ t.test('a route with csrf off takes them, and a route without session does not c
   }
 })
 
-t.test('A9 without session it is answered 401, never redirected, whatever it says', async t => {
+t.test('without session it is answered 401, never redirected, whatever it says', async t => {
   for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
     const answer = await exchange(t, gateway.port, { method, target: '/x', fields: [['Sec-Fetch-Site', 'same-origin'], ['Sec-Fetch-Mode', 'cors'], ['Sec-Fetch-Dest', 'empty']], body: 'x' })
     t.equal(answer.status, 401)
@@ -105,7 +105,7 @@ t.test('A9 without session it is answered 401, never redirected, whatever it say
   }
 })
 
-t.test('A9, C3.9 a form that is posted without session goes to the sign-in by GET, and is not kept', async t => {
+t.test('C3.9 a form that is posted without session goes to the sign-in by GET, and is not kept', async t => {
   const answer = await exchange(t, gateway.port, { method: 'POST', target: '/x?secret=1', fields: [['Sec-Fetch-Site', 'same-origin'], ['Sec-Fetch-Mode', 'navigate'], ['Sec-Fetch-Dest', 'document'], ['Referer', `${own}/form`]], body: 'secret=1' })
   t.ok([302, 303, 401].includes(answer.status))
   t.notMatch(answer.header('location') ?? '', /secret/)

@@ -33,7 +33,7 @@ const gateway = await startGateway(t, {
 })
 const { cookie } = await signIn(t, { url: gateway.url, entra })
 
-t.test('C2.4 Connection cannot take away what the gateway sets', async t => {
+t.test('X6, CVE-2026-33805, CVE-2026-29054, C2.4 Connection cannot take away what the gateway sets', async t => {
   const nominations = ['authorization', 'AUTHORIZATION', 'X-User, close', 'x-user', 'x-route', 'x-forwarded-for', 'x-forwarded-host, x-forwarded-proto', 'x-request-id', 'traceparent', 'via', 'host', 'cookie', 'content-length', 'connection']
   for (const nomination of nominations) {
     const { headers } = (await exchange(t, gateway.port, {
@@ -73,7 +73,7 @@ t.test('C2.4 several Connection fields count together', async t => {
   t.equal(headers['x-second'], undefined)
 })
 
-t.test('C2.5 hop-by-hop fields of the client are not forwarded and break nothing', async t => {
+t.test('X6, C2.5 hop-by-hop fields of the client are not forwarded and break nothing', async t => {
   const fields = {
     TE: 'trailers, deflate', Trailer: 'X-Checksum', 'Keep-Alive': 'x', 'Proxy-Connection': 'keep-alive', 'Proxy-Authorization': 'Basic eDp5', Upgrade: 'h2c', 'HTTP2-Settings': 'AAMAAABkAAQAAP__', 'Proxy-Foo': 'x'
   }
@@ -87,7 +87,7 @@ t.test('C2.5 hop-by-hop fields of the client are not forwarded and break nothing
   }
 })
 
-t.test('H4 trailers of the client are dropped', async t => {
+t.test('trailers of the client are dropped', async t => {
   const connection = await connectRaw(t, gateway.port)
   connection.send('POST /public/x HTTP/1.1\r\nHost: localhost\r\nTrailer: X-Forwarded-User, Authorization\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Forwarded-User: evil\r\nAuthorization: Bearer evil\r\nX-Late: 1\r\n\r\n')
   const seen = (await connection.answer())?.json()
@@ -96,7 +96,7 @@ t.test('H4 trailers of the client are dropped', async t => {
   t.notMatch(JSON.stringify(app.seen.at(-1)), /evil/)
 })
 
-t.test('C2.12 hop-by-hop and nominated fields of the upstream are not passed on', async t => {
+t.test('X6, C2.12 hop-by-hop and nominated fields of the upstream are not passed on', async t => {
   const answer = await exchange(t, gateway.port, { target: '/rude/x' })
   t.equal(answer.status, 200)
   t.equal(answer.text(), 'ok')
@@ -115,17 +115,17 @@ t.test('C2.12 an upstream\'s Connection does not remove the framing of its answe
   t.ok(answer.isComplete)
 })
 
-t.test('M5 an HTTP/1.0 client gets no chunks and no connection that it did not ask to keep', async t => {
+t.test('an HTTP/1.0 client gets no chunks and no connection that it did not ask to keep', async t => {
   const connection = await connectRaw(t, gateway.port)
   connection.send('GET /rude/x HTTP/1.0\r\nHost: localhost\r\n\r\n')
-  t.ok(await connection.isClosedWithin(1000), 'closed after the answer')
+  t.ok(await connection.isClosedWithin(5000), 'closed after the answer')
   const text = connection.rest().toString('latin1')
   t.match(text, /^HTTP\/1\.1 200 /)
   t.notMatch(text, /transfer-encoding/i)
   t.match(text, /\r\n\r\nok$/)
 })
 
-t.test('M2 requests of one connection are each authenticated on their own and answered in order', async t => {
+t.test('requests of one connection are each authenticated on their own and answered in order', async t => {
   const connection = await connectRaw(t, gateway.port)
   connection.send(rawRequest({ target: '/1', cookie }) + rawRequest({ target: '/2' }) + rawRequest({ target: '/public/3' }) + rawRequest({ target: '/4', cookie }))
   const answers = [await connection.answer(), await connection.answer(), await connection.answer(), await connection.answer()]

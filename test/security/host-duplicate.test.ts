@@ -18,13 +18,13 @@ async function refusal (lines: readonly string[], target = '/x') {
   return { status: answer.status, code: answer.header('scopegate-error'), connection: answer.header('connection'), reached: app.seen.length - before }
 }
 
-t.test('H3 more than one Host is refused, equal or not, in any letter case', async t => {
+t.test('X8 more than one Host is refused, equal or not, in any letter case', async t => {
   for (const lines of [['Host: localhost', 'Host: localhost'], ['Host: localhost', 'Host: evil.example'], ['Host: evil.example', 'host: localhost'], ['HOST: localhost', 'hOsT: localhost']]) {
     t.strictSame(await refusal(lines), { status: 400, code: 'SG_TARGET_INVALID', connection: 'close', reached: 0 }, lines.join(' | '))
   }
 })
 
-t.test('H3 a missing or malformed Host is refused', async t => {
+t.test('X8 a missing or malformed Host is refused', async t => {
   for (const lines of [[], ['Host:'], ['Host: localhost, evil.example'], ['Host: local host'], ['Host: localhost/x'], ['Host: a@localhost'], ['Host: localhost:'], ['Host: localhost:x'],
     ['Host: localhost:999999'], ['Host: localhost#'], ['Host: localhost?x'], ['Host: [::1'], ['Host: localhost\\evil'], ['Host: \u00e4'], ['Host: localhost%2eevil.example']]) {
     const { status, reached } = await refusal(lines)
@@ -33,7 +33,7 @@ t.test('H3 a missing or malformed Host is refused', async t => {
   }
 })
 
-t.test('H3 a foreign Host is misdirected', async t => {
+t.test('CVE-2021-21291, CVE-2026-3635 a foreign Host is misdirected', async t => {
   for (const host of ['evil.example', 'localhost.evil.example', 'evillocalhost', 'xlocalhost', 'localhost.localdomain', '127.0.0.2', '0.0.0.0', '2130706433', '[::2]']) {
     const { status, reached } = await refusal([`Host: ${host}`])
     t.equal(status, 421, host)
@@ -41,7 +41,7 @@ t.test('H3 a foreign Host is misdirected', async t => {
   }
 })
 
-t.test('H3 every spelling of the known host is the same host', async t => {
+t.test('every spelling of the known host is the same host', async t => {
   for (const host of ['localhost', 'LOCALHOST', 'LocalHost', 'localhost.', `localhost:${gateway.port}`, '127.0.0.1', '[::1]']) {
     const { status, reached } = await refusal([`Host: ${host}`])
     t.equal(status, 200, host)
@@ -54,7 +54,7 @@ t.test('the upstream gets its own Host, whatever the client sent', async t => {
   t.equal(answer.json().headers.host, `127.0.0.1:${app.port}`)
 })
 
-t.test('H3 other fields that decide something are refused when they come twice', async t => {
+t.test('other fields that decide something are refused when they come twice', async t => {
   for (const name of ['Authorization', 'Origin', 'Cookie', 'Content-Type', 'Sec-Fetch-Site', 'Sec-Fetch-Mode', 'Sec-Fetch-Dest', 'Referer', 'X-Requested-With']) {
     const { status, reached } = await refusal(['Host: localhost', `${name}: a=1`, `${name.toLowerCase()}: b=2`])
     t.equal(status, 400, name)

@@ -36,7 +36,7 @@ const untouched = [
   'http://127.0.0.1/x', `http://localhost:${app.port}/x`, `//127.0.0.1:${app.port}/x`, `http:/127.0.0.1:${app.port}/x`, 'http://', 'http://[', 'https://login.microsoftonline.com/x?a=b#c', 'HTTP://EVIL.EXAMPLE/x', 'x:y', '%2F%2Fevil.example', 'a b'
 ]
 
-t.test('addresses that are not on the upstream\'s own origin pass byte for byte', async t => {
+t.test('X19 addresses that are not on the upstream\'s own origin pass byte for byte', async t => {
   for (const value of untouched) {
     for (const route of ['/plain/x', '/short/x', '/root/x', '/based/x']) t.equal(await locationOf(route, value), value, `${value} on ${route}`)
   }
@@ -61,7 +61,7 @@ t.test('what would lead outside of the route stays what it is', async t => {
   t.equal(await locationOf('/based/x', `${own}/basement`), `${own}/basement`)
 })
 
-t.test('no address becomes one on another origin', async t => {
+t.test('X19 no address becomes one on another origin', async t => {
   const tricks = [`${own}//evil.example/x`, `${own}/\\evil.example`, `${own}/.//evil.example`, `${own}/plain/..//evil.example`, `${own}//\\evil.example`, `${own}/%2f/evil.example`, `${own}/base//evil.example`, `${own}/base/\\evil.example`, `${own}/long/way//evil.example`, `${own}/\t/evil.example`, `${own}/plain//evil.example`]
   for (const value of tricks) {
     for (const route of ['/plain/x', '/short/x', '/root/x', '/based/x']) {

@@ -39,7 +39,7 @@ t.test('the comparison is right', async t => {
 })
 
 for (const [name, least] of Object.entries(minimum)) {
-  t.test(`every copy of ${name} is at least ${least}`, async t => {
+  t.test(`X24 every copy of ${name} is at least ${least}`, async t => {
     const copies = shipped.filter(([path]) => nameOf(path) === name)
     t.ok(copies.length > 0, 'it is in the lockfile')
     for (const [path, { version = '' }] of copies) t.ok(isAtLeast(version, least), `${path} ${version}`)

@@ -19,7 +19,7 @@ const app = await startRawUpstream(t, (socket, head) => { socket.write(answers[h
 const gateway = await startGateway(t, { upstreams: { app: { url: app.origin } }, routes: [{ path: '/*', upstream: 'app', access: 'public' }] })
 
 for (const target of ['/length', '/zero', '/plain', '/chunked', '/no-content']) {
-  t.test(`${target} is complete, and the client's connection goes on`, async t => {
+  t.test(`X25 ${target} is complete, and the client's connection goes on`, async t => {
     const connection = await connectRaw(t, gateway.port)
     for (let i = 0; i < 3; i++) {
       connection.send(rawRequest({ target, fields: [['If-None-Match', '"x"']] }))

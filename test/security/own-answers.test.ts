@@ -5,7 +5,8 @@
 import t, { type Test } from 'tap'
 import { loadDefaultConfig } from '../../emulator/config/load.ts'
 import { createBrowser } from '../support/browser.ts'
-import { freePort, startEntra, startGateway } from '../support/gateway.ts'
+import { startEntra, startGateway } from '../support/gateway.ts'
+import { freePort } from '../support/ports.ts'
 import { connectRaw, exchange, type RawAnswer, type RawRequest } from '../support/raw.ts'
 import { signIn } from '../support/signed-in.ts'
 import { startUpstream } from '../support/upstream.ts'
@@ -80,7 +81,7 @@ const answers: Record<string, Own> = {
 }
 
 for (const [name, { request, status, code }] of Object.entries(answers)) {
-  t.test(`S9 the answer to "${name}" carries what all of ours carry`, async t => {
+  t.test(`the answer to "${name}" carries what all of ours carry`, async t => {
     const answer = await exchange(t, gateway.port, request)
     t.equal(answer.status, status)
     checkOwn(t, answer, code)
@@ -97,7 +98,7 @@ t.test('a request that timed out gets the same', async t => {
   const slow = await startGateway(t, { upstreams, routes, server: { limits } })
   const connection = await connectRaw(t, slow.port)
   connection.send('GET / HTTP/1.1\r\nHost: localhost\r\n')
-  const answer = await connection.answer({ deadlineMs: 8000 })
+  const answer = await connection.answer({ deadlineMs: 10_000 })
   t.equal(answer?.status, 408)
   checkOwn(t, answer!, 'SG_TARGET_INVALID')
 })
@@ -125,7 +126,7 @@ async function allCookies (t: Test, { port, host, publicUrl }: { port: number, h
   return [login, signedIn, logout, done, invalid].flatMap(one => one.all('set-cookie'))
 }
 
-t.test('C4.16 over https every cookie is __Host-, Secure, HttpOnly, for the whole host only, Lax', async t => {
+t.test('envoy-39879, C4.16 over https every cookie is __Host-, Secure, HttpOnly, for the whole host only, Lax', async t => {
   const portal = await startGateway(t, { emulator: entra, upstreams, routes, server: { publicUrl: 'https://portal.example' } })
   const lines = await allCookies(t, { port: portal.port, host: 'portal.example', publicUrl: 'https://portal.example' })
   t.ok(lines.length >= 7, 'pending, session, rounds, after, and their deletions')

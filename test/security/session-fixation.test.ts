@@ -31,7 +31,7 @@ async function isSession (cookie: string, at = port): Promise<boolean> {
   return false
 }
 
-t.test('C4.1 a sign-in over a living session makes a new id, and the old one is dead', async t => {
+t.test('CVE-2022-25896, CVE-2021-41246, fastify-session-2026-07-22, C4.1 a sign-in over a living session makes a new id, and the old one is dead', async t => {
   const { browser, cookie } = await signIn(t, { url, entra, at: '/public/x' })
   t.ok(await isSession(cookie))
   const page = await browser.go(`${url}/.auth/login`)
@@ -42,7 +42,7 @@ t.test('C4.1 a sign-in over a living session makes a new id, and the old one is 
   t.notOk(await isSession(cookie), 'the session before has ended')
 })
 
-t.test('C4.1 an id that was planted before the sign-in is not the one that signs in', async t => {
+t.test('mod_auth_openidc-2026-08-07a, C4.1 an id that was planted before the sign-in is not the one that signs in', async t => {
   const attacker = await signIn(t, { url, entra, user: 'bob@contoso.example', at: '/public/x' })
   const plants = { 'of the attacker': attacker.cookie, 'never seen': `scopegate=generated.${randomBytes(32).toString('base64url')}.${randomBytes(32).toString('base64url')}`, rubbish: 'scopegate=x' }
   for (const [what, plant] of Object.entries(plants)) {
@@ -88,7 +88,7 @@ t.test('C4.2 requests under way during the sign-out do not bring the session bac
   t.notOk(await isSession(cookie))
 })
 
-t.test('C4.2 idle and absolute ends hold, on their own gateway', async t => {
+t.test('CVE-2024-35220, C4.2 idle and absolute ends hold, on their own gateway', async t => {
   const own = await startGateway(t, parts)
   const first = (await signIn(t, { url: own.url, entra, at: '/public/x' })).cookie
   own.clock.advance(590)
@@ -155,7 +155,7 @@ t.test('C4.4 a changed sign-in cookie does not finish a sign-in', async t => {
   }
 })
 
-t.test('S7 what was sealed for one purpose is nothing for another', async t => {
+t.test('what was sealed for one purpose is nothing for another', async t => {
   const browser = createBrowser(t, { ca: entra.caPem, user: 'alice@contoso.example' })
   await browser.visit(`${url}/.auth/login`)
   const sealed = [...browser.cookies(url)].find(([name]) => name.startsWith('scopegate.t.'))![1]

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { startGateway } from '../support/gateway.ts'
 import { connectRaw, exchange } from '../support/raw.ts'
+import { until } from '../support/redis.ts'
 import { startUpstream } from '../support/upstream.ts'
 
 const app = await startUpstream(t)
@@ -15,11 +16,11 @@ const gateway = await startGateway(t, {
 })
 
 /** Node looks at the deadlines every 5 s; that is the slack they have. */
-const closedWithinMs = 2000 + 5000 + 1500
+const closedWithinMs = 2000 + 5000 + 5000
 
 t.jobs = 6
 
-t.test('C8.6 headers that never end are cut off', async t => {
+t.test('X16, C8.6 headers that never end are cut off', async t => {
   const connection = await connectRaw(t, gateway.port)
   connection.send('GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ')
   t.ok(await connection.isClosedWithin(closedWithinMs), 'closed')
@@ -39,7 +40,7 @@ t.test('C8.6 a connection that says nothing at all is cut off', async t => {
   t.ok(await connection.isClosedWithin(closedWithinMs), 'closed')
 })
 
-t.test('C8.6 a declared body that comes drop by drop is cut off, and the upstream is not left waiting', async t => {
+t.test('X16, C8.6 a declared body that comes drop by drop is cut off, and the upstream is not left waiting', async t => {
   const connection = await connectRaw(t, gateway.port)
   connection.send('POST /slow-body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nx')
   const timer = setInterval(() => { connection.send('x') }, 200)
@@ -67,7 +68,7 @@ t.test('others are answered meanwhile, and the uploads in flight are over in the
   }
   t.ok(performance.now() - started < 4000)
   await delay(7000)
-  t.equal(app.inFlight(), 0)
+  await until('nothing in flight', () => app.inFlight() === 0)
 })
 
 t.test('the control: a body that is slow within the limits arrives', async t => {

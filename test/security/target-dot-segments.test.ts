@@ -22,23 +22,23 @@ const gateway = await startGateway(t, {
 const { cookie } = await signIn(t, { url: gateway.url, entra, at: '/public/start' })
 
 const cases: Record<string, readonly string[]> = {
-  'C1.1 plain dot segments are refused': [
+  'X2, CVE-2026-33494, C1.1 plain dot segments are refused': [
     '/./admin', '/./admin/x', '/public/./../admin', '/public/../admin', '/admin/.', '/admin/..', '/.', '/..', '/public/..', '/public/./x', '/x/../../admin'
   ],
   'C1.1 segments of more dots, which some file systems read as two, are refused': ['/public/.../admin', '/public/..../admin', '/public/...'],
-  'C1.2 encoded dot segments are refused': [
+  'X2, CVE-2025-66415, CVE-2026-33494, C1.2 encoded dot segments are refused': [
     '/%2e/admin', '/%2E/admin', '/public/%2e%2e/admin', '/public/%2E%2E/admin', '/public/.%2e/admin', '/public/%2e./admin', '/admin/%2e', '/%2e%2e/admin'
   ],
   'C1.2 doubly encoded dot segments are refused': [
     '/%252e/admin', '/public/%252e%252e/admin', '/public/.%252e/admin', '/public/%25%32%65%25%32%65/admin', '/public/%25252e%25252e/admin'
   ],
-  'C1.3 dot segments beside an encoded slash are refused': [
+  'CVE-2025-66415, CVE-2026-33494, C1.3 dot segments beside an encoded slash are refused': [
     '/public/..%2fadmin', '/public%2f..%2fadmin', '/public/%2e%2e%2fadmin', '/public/x%2f..%2f..%2fadmin', '/public/..%252fadmin'
   ],
   'C1.4 dot segments beside a backslash are refused': [
     '/public/..%5cadmin', '/public/..\\admin', '/public/..\\..\\admin', '/public/%5c..', '/public\\..\\admin', '/public/%2e%2e%5cadmin'
   ],
-  'C1.8 dot segments with path parameters are refused': [
+  'CVE-2026-15573, C1.8 dot segments with path parameters are refused': [
     '/public/..;/admin', '/public/..;x=1/admin', '/public/..%3b/admin', '/public/.;/admin', '/public/%2e%2e;a/admin'
   ],
   'C1.16 dot segments behind a probe path are refused': ['/livez/../admin', '/readyz/./../admin', '/healthz/%2e%2e/admin']

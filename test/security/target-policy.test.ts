@@ -47,12 +47,12 @@ const refused = (...targets: string[]): Row[] => targets.map(target => ({ target
 const row = (verdict: Verdict, target: string, forwarded = target): Row => ({ target, verdict, forwarded })
 
 const cases: Record<string, readonly Row[]> = {
-  'C1.4 backslashes are refused': refused('/\\admin', '/admin\\x', '/admin%5cx', '/admin%5Cx', '/%5cadmin', '/public\\admin', '/public/x%5c'),
+  'X3, C1.4 backslashes are refused': refused('/\\admin', '/admin\\x', '/admin%5cx', '/admin%5Cx', '/%5cadmin', '/public\\admin', '/public/x%5c'),
   'C1.5 targets with a foreign or hidden authority are refused': refused(
     '//evil.example/x', '/\\evil.example', 'http://evil@localhost/admin', 'http://localhost@evil.example/public/x', 'http:///admin',
     'http:/admin', 'http:admin', 'ftp://localhost/public/x', 'javascript:alert(1)', 'localhost/public/x', 'public/x', '?x=/public/x', '*',
     '///public/x', '/public//x', '/public/x//', 'http://localhost//public/x', 'http://localhost/public/../admin', 'http://localhost#/public/x'),
-  'C1.6 encoded slashes are refused': refused('/admin%2fsecret', '/admin%2Fsecret', '/%2fadmin', '/admin/%2f', '/public%2fx', '/public/%2fadmin', '/public/x%2f'),
+  'X3, C1.6 encoded slashes are refused': refused('/admin%2fsecret', '/admin%2Fsecret', '/%2fadmin', '/admin/%2f', '/public%2fx', '/public/%2fadmin', '/public/x%2f'),
   'C1.6 encoded slashes get the rule of the decoded path': [
     row('safe', '/files/secret%2fx'), row('safe', '/files%2fsecret%2fx'), row('safe', '/files%2fsecret/x'), ...refused('/files/%2fsecret/x', '/files/x%2f..%2fsecret/x')
   ],
@@ -60,7 +60,7 @@ const cases: Record<string, readonly Row[]> = {
     row('admin', '/ADMIN'), row('admin', '/Admin/x'), row('admin', '/aDMIN/x'), row('admin', '/%41dmin/x', '/Admin/x'),
     row('protected', '/PUBLIC/x'), row('protected', '/Public/x'), row('protected', '/public'.toUpperCase()), row('admin', '/FILES/SECRET/x')
   ],
-  'C1.8 what is appended to a path does not open it': [
+  'X3, C1.8 what is appended to a path does not open it': [
     row('admin', '/admin'), row('admin', '/admin/'), row('admin', '/admin/x'), row('safe', '/admin%20'), row('safe', '/admin.'), row('safe', '/admin.json'), row('safe', '/admin~'),
     ...refused('/admin%00', '/admin%09', '/admin%0a', '/admin%0d%0a', '/admin%7f', '/admin;', '/admin;x=1', '/admin;/x', '/admin%3b', '/admin%3Bx', '/admin/;x', '/admin//', '/admin%', '/admin%2', '/admin%zz')
   ],
@@ -70,12 +70,12 @@ const cases: Record<string, readonly Row[]> = {
   ],
   'C1.9 what another decoding pass could turn into syntax is refused': refused(
     '/%2561dmin%2f', '/admin%252fx', '/public/%252e', '/public/%255cx', '/public/%2500', '/public/%253b', '/public/%25u002e', '/public/%252525', '/public/%25%32%66'),
-  'C1.10 fragments are refused': [...refused('/public#/../admin', '/admin#x', '/public/x#', '/#/admin', '/public?x#y'), row('safe', '/admin%23'), row('admin', '/admin/x%23', '/admin/x%23')],
-  'C1.11 the query decides nothing': [
+  'CVE-2026-41059, C1.10 fragments are refused': [...refused('/public#/../admin', '/admin#x', '/public/x#', '/#/admin', '/public?x#y'), row('safe', '/admin%23'), row('admin', '/admin/x%23', '/admin/x%23')],
+  'CVE-2025-54576, C1.11 the query decides nothing': [
     row('admin', '/admin?x=/public'), row('admin', '/admin?/public/a.css'), row('admin', '/admin/x?..%2f..%2fpublic'), row('admin', '/admin?'), row('admin', '/admin/?a=%00&b=\\&c=;'), row('safe', '/admin%3f/public')
   ],
   'C1.16 there is no probe or metric endpoint on the public port': ['/livez', '/readyz', '/healthz', '/metrics', '/sessions'].map(target => row('protected', target)),
-  'C1.17 escapes that are not UTF-8 are refused': refused(
+  'X3, C1.17 escapes that are not UTF-8 are refused': refused(
     '/public/%c0%ae%c0%ae/admin', '/public/%c0%af', '/public/%e0%80%af', '/public/%f0%80%80%af', '/public/%ed%a0%80', '/public/%ed%bf%bf', '/public/%ff', '/public/%80', '/public/%u002e', '/public/%U002E', '/admin%ff', '/public/%f4%90%80%80'),
   'C1.18 look-alikes of path syntax are refused': refused(
     '/public/%ef%bc%8e%ef%bc%8e/admin', '/public/%ef%bc%8fadmin', '/public/%ef%bc%bcadmin', '/public/%e2%80%a4%e2%80%a4/admin', '/public/%e2%80%a5/admin', '/public/%ef%b9%92%ef%b9%92/admin', '/public/%e2%88%95admin', '/public/%e2%81%84admin', '/public/%ef%bc%852e', '/public/%ef%bc%9bx', '/public/%c2%85'),
@@ -84,7 +84,7 @@ const cases: Record<string, readonly Row[]> = {
     row('safe', '/%ef%bd%81dmin'), row('safe', '/adm%c4%b1n'), row('safe', '/ad%c2%admin'), row('safe', '/admi%cc%81n'), row('safe', '/%ef%bd%90ublic/x'), row('safe', '/publ%c4%b1c/x'), row('safe', '/pu%c2%adblic/x'), row('safe', '/public%e2%80%8b/x')
   ],
   'C1.20 a prefix ends at a segment': [row('protected', '/publicx'), row('protected', '/public.x'), row('protected', '/public-x/y'), row('protected', '/administrator'), row('protected', '/api/abc')],
-  'T1 raw bytes outside of printable ASCII are refused': refused('/public/\u00e4', '/public/\u00ff', '/public/\t', '/public/\u0001', '/public/\u007f', '/public/x y', '/public/x?\u00e4')
+  'raw bytes outside of printable ASCII are refused': refused('/public/\u00e4', '/public/\u00ff', '/public/\t', '/public/\u0001', '/public/\u007f', '/public/x y', '/public/x?\u00e4')
 }
 
 let probes = 0
@@ -144,7 +144,7 @@ t.test('C1.6 a route that allows encoded slashes gets them as they are', async t
   t.equal(seen[0]?.url, '/files/a%2Fb%5Cc')
 })
 
-t.test('C1.12 fields that claim another address neither open a path nor reach the upstream', async t => {
+t.test('CVE-2026-40575, C1.12 fields that claim another address neither open a path nor reach the upstream', async t => {
   const names = ['X-Original-URL', 'X-Rewrite-URL', 'X-Forwarded-Uri', 'X-Forwarded-Prefix', 'X-Forwarded-Path', 'X-Original-Uri', 'X-Original-Method', 'X_Original_URL', 'x-rewrite-uri', 'X-Forwarded-Method']
   for (const name of names) {
     const nobody = await probe(t, { target: '/admin/x', fields: [[name, '/public/x']] })
@@ -189,13 +189,13 @@ t.test('C1.14 CONNECT is refused', async t => {
   const connection = await connectRaw(t, gateway.port)
   const before = app.seen.length
   connection.send(`CONNECT 127.0.0.1:${app.port} HTTP/1.1\r\nHost: localhost\r\n\r\nGET /admin/x HTTP/1.1\r\nHost: localhost\r\n\r\n`)
-  const answer = await connection.answer({ deadlineMs: 1000 })
+  const answer = await connection.answer({ deadlineMs: 5000 })
   t.ok(answer === undefined || answer.status >= 400, 'no tunnel')
-  t.ok(await connection.isClosedWithin(1000), 'the connection is closed')
+  t.ok(await connection.isClosedWithin(5000), 'the connection is closed')
   t.equal(app.seen.length, before)
 })
 
-t.test('C1.15 no user agent opens a path', async t => {
+t.test('CVE-2026-34457, C1.15 no user agent opens a path', async t => {
   for (const agent of ['kube-probe/1.30', 'GoogleHC/1.0', 'ELB-HealthChecker/2.0', 'AlwaysOn', 'HealthCheck/1.0']) {
     const { status, seen } = await probe(t, { target: '/admin/x', fields: [['User-Agent', agent]] })
     t.equal(status, 401, agent)
@@ -209,7 +209,7 @@ t.test('C1.20 a route gets its own prefix and nothing beside it', async t => {
   t.equal((await probe(t, { target: '/api/abc', cookie: user })).seen[0]?.headers.host, `127.0.0.1:${app.port}`)
 })
 
-t.test('C1.21 upstreams whose addresses join to the same text keep apart', async t => {
+t.test('GHSA-v574-6498-x57v, C1.21 upstreams whose addresses join to the same text keep apart', async t => {
   const based = await probe(t, { target: '/based/c' })
   t.equal(based.seen[0]?.url, '/a/b/c')
   t.equal(based.seen[0]?.headers.host, `127.0.0.1:${app.port}`)
@@ -218,7 +218,7 @@ t.test('C1.21 upstreams whose addresses join to the same text keep apart', async
   t.equal(longer.seen[0]?.headers.host, `127.0.0.1:${other.port}`)
 })
 
-t.test('T5 whatever begins with our own prefix is answered here', async t => {
+t.test('whatever begins with our own prefix is answered here', async t => {
   for (const target of ['/.auth', '/.auth/', '/.auth/unknown', '/.auth/me/', '/.auth/login/', '/.AUTH/me', '/.Auth/login', '/.auth/ME', '/%2eauth/unknown', '/.%61uth/x', '/.auth/me/x', '/.auth/../admin', '/.auth%2fme', '/.auth;x/me']) {
     const { status, seen } = await probe(t, { target, cookie: admin })
     t.ok([400, 404].includes(status), `${target}: ${status}`)
@@ -227,7 +227,7 @@ t.test('T5 whatever begins with our own prefix is answered here', async t => {
   t.equal((await probe(t, { target: '/%2eauth/me', cookie: admin })).status, 200, 'a needless escape is read first')
 })
 
-t.test('T7 limits refuse and never cut', async t => {
+t.test('limits refuse and never cut', async t => {
   const long = `/public/${'a'.repeat(9000)}`
   const { status, seen } = await probe(t, { target: long })
   t.equal(status, 414)

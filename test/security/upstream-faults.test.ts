@@ -4,7 +4,8 @@
  */
 import type { Socket } from 'node:net'
 import t from 'tap'
-import { freePort, startGateway } from '../support/gateway.ts'
+import { startGateway } from '../support/gateway.ts'
+import { freePort } from '../support/ports.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw.ts'
 import { startRawUpstream } from '../support/raw-upstream.ts'
 import { startUpstream } from '../support/upstream.ts'
@@ -56,7 +57,7 @@ const before: Record<string, readonly [status: number, code: string]> = {
 }
 
 for (const [target, [status, code]] of Object.entries(before)) {
-  t.test(`C10.1, C10.2 ${target} fails before its header section is out: ${status}`, async t => {
+  t.test(`C2.14, C10.1, C10.2 ${target} fails before its header section is out: ${status}`, async t => {
     const connection = await connectRaw(t, gateway.port)
     connection.send(rawRequest({ target }))
     const answer = await connection.answer({ deadlineMs: 5000 })
@@ -69,11 +70,11 @@ for (const [target, [status, code]] of Object.entries(before)) {
 }
 
 for (const kind of ['short-body', 'reset-body', 'short-chunks', 'bad-chunks', 'paused-body']) {
-  t.test(`C10.4, M3 ${kind}: an upstream that dies within its body leaves a visibly broken answer`, async t => {
+  t.test(`X15, C10.4 ${kind}: an upstream that dies within its body leaves a visibly broken answer`, async t => {
     for (const version of ['1.1', '1.0']) {
       const connection = await connectRaw(t, gateway.port)
       connection.send(`GET /bad/${kind} HTTP/${version}\r\nHost: localhost\r\n\r\n`)
-      t.ok(await connection.isClosedWithin(4000), 'the connection is closed')
+      t.ok(await connection.isClosedWithin(5000), 'the connection is closed')
       if (version === '1.0' && kind.endsWith('chunks')) continue
       const answer = await connection.answer()
       t.equal(answer?.status, 200)
@@ -89,27 +90,27 @@ t.test('a body that only the end of the connection ends is whole', async t => {
   t.ok(answer.isComplete)
 })
 
-t.test('M3 a final answer is passed on while the upload still runs', async t => {
+t.test('a final answer is passed on while the upload still runs', async t => {
   const connection = await connectRaw(t, gateway.port)
   connection.send('POST /bad/early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nbegin')
-  const answer = await connection.answer({ deadlineMs: 1500 })
+  const answer = await connection.answer({ deadlineMs: 5000 })
   t.equal(answer?.status, 403)
   t.equal(answer?.text(), 'no')
-  t.ok(await connection.isClosedWithin(2500), 'then the connection closes: what is left of the body cannot be told from a request')
+  t.ok(await connection.isClosedWithin(5000), 'then the connection closes: what is left of the body cannot be told from a request')
 })
 
-t.test('M6 an unsafe request is sent once, whatever happens', async t => {
+t.test('GHSA-8xcm-r25x-g524, C10.7 an unsafe request is sent once, whatever happens', async t => {
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
     for (const kind of ['drop', 'reset', 'half-head']) {
       const count = bad.requests.length
-      const { status } = await exchange(t, gateway.port, { method, target: `/bad/${kind}`, body: 'x' }, { deadlineMs: 4000 })
+      const { status } = await exchange(t, gateway.port, { method, target: `/bad/${kind}`, body: 'x' }, { deadlineMs: 10_000 })
       t.equal(status, 502)
       t.equal(bad.requests.length, count + 1, `${method} ${kind}`)
     }
   }
 })
 
-t.test('M6 a safe request is sent twice at most', async t => {
+t.test('C10.7 a safe request is sent twice at most', async t => {
   const count = bad.requests.length
   t.equal((await exchange(t, gateway.port, { target: '/bad/drop' })).status, 502)
   t.ok(bad.requests.length - count <= 2)

@@ -1,9 +1,12 @@
 /**
  * X1: the stock clients do not verify an upstream's certificate: a self-signed one of a wrong name got the bearer token.
  */
+import { spawn } from 'node:child_process'
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createAuthority, createSelfSigned, type Identity, keepPem } from '../support/certificates.ts'
 import { startEntra, startGateway } from '../support/gateway.ts'
+import { freePort } from '../support/ports.ts'
 import { exchange } from '../support/raw.ts'
 import { signIn } from '../support/signed-in.ts'
 import { startUpstream } from '../support/upstream.ts'
@@ -67,7 +70,7 @@ t.test('an upstream of the private CA that was configured gets requests and toke
 })
 
 for (const name of Object.keys(bad)) {
-  t.test(`C10.5 an upstream whose certificate is ${name} gets nothing`, async t => {
+  t.test(`X1, C10.5 an upstream whose certificate is ${name} gets nothing`, async t => {
     for (const target of [`/${name}/x`, `/public/${name}/x`]) {
       for (const request of [{ target, cookie }, { method: 'POST', target, cookie, body: 'x', fields: [['Sec-Fetch-Site', 'same-origin']] as const }]) {
         const answer = await exchange(t, gateway.port, request)
@@ -79,3 +82,28 @@ for (const name of Object.keys(bad)) {
     t.equal(seen[name]!(), 0, 'no request was sent')
   })
 }
+
+t.test('C10.5 an upstream that wants a certificate of its client gets no request', async t => {
+  const { cert, key } = authority.issue(['127.0.0.1'])
+  const port = await freePort()
+  // Node's own server just closes; other programs say why, in an alert.
+  const server = spawn('/usr/bin/openssl', [
+    's_server', '-accept', `127.0.0.1:${port}`, '-cert', keepPem(t, cert), '-key', keepPem(t, key), '-CAfile', caFile, '-Verify', '1',
+    '-verify_return_error', '-www'
+  ], { stdio: 'ignore' })
+  t.teardown(() => { server.kill('SIGKILL') })
+  const closing = await startUpstream(t, { tls: { cert, key, requestCert: true, rejectUnauthorized: true, ca: authority.pem } })
+  const other = await startGateway(t, {
+    upstreams: { telling: { url: `https://127.0.0.1:${port}`, caFile }, closing: { url: closing.origin, caFile } },
+    routes: [{ path: '/telling/*', upstream: 'telling', access: 'public' }, { path: '/closing/*', upstream: 'closing', access: 'public' }]
+  })
+  let told = await exchange(t, other.port, { target: '/telling/x' })
+  for (let i = 0; i < 100 && told.header('scopegate-error') === 'SG_UPSTREAM_UNREACHABLE'; i++) {
+    await delay(50)
+    told = await exchange(t, other.port, { target: '/telling/x' })
+  }
+  t.equal(told.status, 502)
+  t.equal(told.header('scopegate-error'), 'SG_UPSTREAM_TLS')
+  t.equal((await exchange(t, other.port, { target: '/closing/x' })).status, 502)
+  t.equal(closing.seen.length, 0)
+})

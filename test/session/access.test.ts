@@ -10,11 +10,18 @@ interface Row {
   readonly allow?: AccessRule
   readonly deny?: AccessRule
   readonly claims?: Record<string, unknown>
+  /** By an access token, of an API client. */
+  readonly isCaller?: boolean
+  /** As they were looked up. */
+  readonly groups?: readonly string[]
   /** The list that refuses; without it the user may pass. */
   readonly by?: string
+  /** Nobody can say without the groups. */
+  readonly isOpen?: boolean
 }
 
 const other = '99999999-9999-4999-8999-999999999999'
+const [team, others] = ['aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaa1', 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaa2'] as const
 const overage = { _claim_names: { groups: 'src1' }, _claim_sources: { src1: { endpoint: 'https://graph' } } }
 
 const rows: readonly Row[] = [
@@ -35,8 +42,15 @@ const rows: readonly Row[] = [
 
   { what: 'a group that the user is in', allow: { groups: ['g1'] }, claims: { groups: ['g0', 'g1'] } },
   { what: 'no groups claim', allow: { groups: ['g1'] }, by: 'allow.groups' },
-  { what: 'groups left out by name and source', allow: { groups: ['g1'] }, claims: overage, by: 'allow.groups' },
-  { what: 'groups left out by hasgroups', allow: { groups: ['g1'] }, claims: { hasgroups: true }, by: 'allow.groups' },
+  { what: 'groups left out by name and source', allow: { groups: [team] }, claims: overage, isOpen: true },
+  { what: 'groups left out by hasgroups', allow: { groups: [team] }, claims: { hasgroups: true }, isOpen: true },
+  { what: 'groups left out, named by another name than their id', allow: { groups: ['g1'] }, claims: overage, by: 'allow.groups' },
+  { what: 'groups left out, one of two named by its id', allow: { groups: ['g1', team] }, claims: overage, isOpen: true },
+  { what: 'groups left out, and a role that is missing', allow: { groups: [team], roles: ['Admin'] }, claims: overage, by: 'allow.roles' },
+  { what: 'groups that were looked up', allow: { groups: [team] }, claims: overage, groups: [others, team] },
+  { what: 'groups that were looked up, of another name', allow: { groups: ['g1'] }, claims: overage, groups: [team], by: 'allow.groups' },
+  { what: 'groups that were looked up without the one', allow: { groups: [team] }, claims: overage, groups: [others], by: 'allow.groups' },
+  { what: 'no groups at all, looked up', allow: { groups: [team] }, claims: overage, groups: [], by: 'allow.groups' },
 
   { what: 'the user\'s tenant', allow: { tenants: [other, tid] } },
   { what: 'another tenant', allow: { tenants: [other] }, by: 'allow.tenants' },
@@ -69,18 +83,41 @@ const rows: readonly Row[] = [
   { what: 'denied kinds that all fit', deny: { roles: ['Guest'], tenants: [tid] }, claims: { roles: ['Guest'] }, by: 'deny' },
   { what: 'a denied group', deny: { groups: ['g1'] }, claims: { groups: ['g1'] }, by: 'deny' },
   { what: 'a denied group and no groups claim', deny: { groups: ['g1'] } },
-  { what: 'a denied group and groups left out', deny: { groups: ['g1'] }, claims: overage, by: 'deny' },
-  { what: 'a denied group and hasgroups', deny: { groups: ['g1'] }, claims: { hasgroups: true }, by: 'deny' },
-  { what: 'a denied group, groups left out, another kind that does not fit', deny: { groups: ['g1'], tenants: [other] }, claims: overage },
+  { what: 'a denied group and groups left out', deny: { groups: [team] }, claims: overage, isOpen: true },
+  { what: 'a denied group and hasgroups', deny: { groups: [team] }, claims: { hasgroups: true }, isOpen: true },
+  { what: 'a denied group of another name than its id, and groups left out', deny: { groups: ['g1'] }, claims: overage, by: 'deny' },
+  { what: 'that beside an id', deny: { groups: ['g1', team] }, claims: overage, by: 'deny' },
+  { what: 'that, with groups looked up', deny: { groups: ['g1', team] }, claims: overage, groups: [], by: 'deny' },
+  { what: 'a denied group that was looked up', deny: { groups: [team] }, claims: overage, groups: [team], by: 'deny' },
+  { what: 'a denied group that was looked up and not found', deny: { groups: [team] }, claims: overage, groups: [others] },
+  { what: 'a denied group, groups left out, not allowed anyway', deny: { groups: [team] }, allow: { roles: ['a'] }, claims: overage, by: 'allow.roles' },
+  { what: 'a denied group, groups left out, allowed otherwise', deny: { groups: [team] }, allow: { tenants: [tid] }, claims: overage, isOpen: true },
+  { what: 'allowed by one and denied by another', deny: { groups: [others] }, allow: { groups: [team] }, claims: overage, groups: [team, others], by: 'deny' },
+  { what: 'a denied group, groups left out, another kind that does not fit', deny: { groups: [team], tenants: [other] }, claims: overage },
   { what: 'a denied role and groups left out', deny: { roles: ['Guest'] }, claims: overage },
   { what: 'other claims left out', deny: { groups: ['g1'] }, claims: { _claim_names: { roles: 'src1' } } },
   { what: '_claim_names that is no object', deny: { groups: ['g1'] }, claims: { _claim_names: 'groups' } },
-  { what: 'a denied user', deny: { users: [`${tid}/${oid}`] }, by: 'deny' }
+  { what: 'a denied user', deny: { users: [`${tid}/${oid}`] }, by: 'deny' },
+
+  { what: 'a denied claim that the user has not', deny: { claims: { dept: ['it'] } } },
+  { what: 'a denied claim of an API client', deny: { claims: { dept: ['it'] } }, claims: { dept: 'it' }, isCaller: true, by: 'deny' },
+  { what: 'a denied claim with another value of an API client', deny: { claims: { dept: ['it'] } }, claims: { dept: 'hr' }, isCaller: true },
+  { what: 'a denied claim that an API client\'s token has not', deny: { claims: { dept: ['it'] } }, isCaller: true, by: 'deny' },
+  { what: 'that beside a kind that does not fit', deny: { claims: { dept: ['it'] }, tenants: [other] }, isCaller: true },
+  { what: 'an allowed claim that an API client\'s token has not', allow: { claims: { dept: ['it'] } }, isCaller: true, by: 'allow.claims.dept' },
+  { what: 'a denied group and an API client without groups', deny: { groups: [team] }, isCaller: true, isOpen: true },
+  { what: 'that, with groups looked up', deny: { groups: [team] }, isCaller: true, groups: [others] },
+  { what: 'that, with the group looked up', deny: { groups: [team] }, isCaller: true, groups: [team], by: 'deny' },
+  { what: 'a denied group of another name than its id and an API client without groups', deny: { groups: ['g1'] }, isCaller: true, by: 'deny' },
+  { what: 'a denied group and an API client with others', deny: { groups: [team] }, claims: { groups: [others] }, isCaller: true },
+  { what: 'an allowed group and an API client without groups', allow: { groups: [team] }, isCaller: true, by: 'allow.groups' },
+  { what: 'a denied role and an API client without roles', deny: { roles: ['Guest'] }, isCaller: true }
 ]
 
 t.test('each rule decides as the table says', async t => {
-  for (const { what, allow, deny, claims = {}, by } of rows) {
-    t.same(decideAccess({ allow, deny }, { account, claims }), by === undefined ? { kind: 'allowed' } : { kind: 'refused', by }, what)
+  for (const { what, allow, deny, claims = {}, groups, by, isOpen = false, isCaller = false } of rows) {
+    const expected = by !== undefined ? { kind: 'refused', by } : { kind: isOpen ? 'groups-needed' : 'allowed' }
+    t.same(decideAccess({ allow, deny }, { kind: isCaller ? 'caller' : undefined, account, claims, groups }), expected, what)
   }
 })
 

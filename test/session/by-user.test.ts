@@ -82,3 +82,28 @@ t.test('sessions from before a key rotation are counted under the key that they 
   await store.delete(one.key)
   t.equal(await rotated.remove(began, one.key), true)
 })
+
+t.test('a user is found by the subject that an issuer calls them, under every key of the ring, and nobody else is', async t => {
+  const { store } = sessionWorld(t)
+  const [k1, k2] = [{ id: 'k1', secret: Buffer.alloc(32, 1) }, { id: 'k2', secret: Buffer.alloc(32, 2) }]
+  const carol = { ...account, oid: '55555555-5555-4555-8555-555555555555', keyId: 'k2' }
+  const named = (owner: Account, iss: unknown, sub: unknown): Session => ({ ...of(owner), claims: { iss, sub } })
+  await createSessionsByUser(store, createKeyRing([k1], 'gw')).add(named({ ...account, keyId: 'k1' }, 'https://a', 'alice'), 's:1', hour)
+  const rotated = createSessionsByUser(store, createKeyRing([k2, k1], 'gw'))
+  await rotated.add(named({ ...account, keyId: 'k2' }, 'https://a', 'alice'), 's:2', hour)
+  await rotated.add(named({ ...bob, keyId: 'k2' }, 'https://a', 'bob'), 's:3', hour)
+  await rotated.add(named({ ...bob, tid: bob.oid, keyId: 'k2' }, 'https://b', 'alice'), 's:4', hour)
+  for (const [iss, sub] of [[undefined, 'alice'], ['https://a', undefined], [7, 'alice']]) await rotated.add(named(carol, iss, sub), 's:5', hour)
+  t.same([...await rotated.ofSubject('https://a', 'alice')].sort(), ['s:1', 's:2'])
+  t.same(await rotated.ofSubject('https://b', 'alice'), ['s:4'])
+  t.same(await rotated.ofSubject('https://c', 'alice'), [])
+})
+
+t.test('the index of a subject does not grow with sign-ins', async t => {
+  const { store, keys } = sessionWorld(t)
+  const added: string[] = []
+  const byUser = createSessionsByUser({ ...store, addMember: async (key, member) => { added.push(`${key} ${member}`) } }, keys)
+  for (const sessionKey of ['s:1', 's:2', 's:3']) await byUser.add({ ...of(account), claims: { iss: 'https://a', sub: 'alice' } }, sessionKey, hour)
+  t.equal(new Set(added.filter(line => line.startsWith('sub:'))).size, 1)
+  t.notMatch(added.join(), /alice|https/, 'and names nobody')
+})

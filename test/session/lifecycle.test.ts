@@ -59,7 +59,7 @@ t.test('the reader of the hot path finds the session that was begun', async t =>
   t.equal((await ask('/current', cookie)).body, live?.key)
 })
 
-t.test('signing in takes a new id whatever the browser had, and the old one is dead at once (security.md, C4.1)', async t => {
+t.test('C4.1 signing in takes a new id whatever the browser had, and the old one is dead at once', async t => {
   const { ask, reader } = await world(t)
   const first = await ask('/begin')
   await reader.find(first.cookie)

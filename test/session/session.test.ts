@@ -1,7 +1,7 @@
 /** This file checks the pure rules of a session: when it ends, when it is touched, and what a stored record must look like. */
 import t from 'tap'
 import { sessionOf } from '../../src/session/records.ts'
-import { hasEnded, isDueForTouch, parseSession, remainingMs, startSession, touchedSession } from '../../src/session/session.ts'
+import { hasEnded, hasOutlivedItself, isDueForTouch, parseSession, remainingMs, startSession, touchedSession } from '../../src/session/session.ts'
 import { account, limits, sessionAt } from './support.ts'
 
 const now = 1_800_000_000_000
@@ -43,9 +43,19 @@ t.test('with a short idle time a touch comes soon enough', async t => {
   t.ok(isDueForTouch(session, now + 3000, short))
 })
 
-t.test('a clock that was set back never shortens a session by a touch', async t => {
+t.test('a clock that was set back, or is behind another replica\'s, never shortens a session by a touch', async t => {
   const session = sessionAt(now)
-  t.notOk(isDueForTouch(session, now - 10 * minute, limits))
+  t.notOk(isDueForTouch(session, now - minute + 1, limits))
+  const behind = now - 10 * minute
+  t.ok(isDueForTouch(session, behind, limits), 'the lifetime of the record has to be renewed all the same')
+  t.equal(remainingMs(touchedSession(session, behind, limits), behind), limits.idleMs)
+})
+
+t.test('a session that the store still has is over by the stored times only when no clock can be that wrong', async t => {
+  const session = sessionAt(now)
+  t.notOk(hasOutlivedItself(session, session.idleEndsAt + 60 * minute - 1))
+  t.ok(hasOutlivedItself(session, session.idleEndsAt + 60 * minute))
+  t.ok(hasOutlivedItself({ ...session, idleEndsAt: session.absoluteEndsAt }, session.absoluteEndsAt), 'the absolute end is the absolute end')
 })
 
 t.test('a record lives exactly as long as its session', async t => {
@@ -58,6 +68,8 @@ t.test('a record lives exactly as long as its session', async t => {
 t.test('a session survives being stored', async t => {
   const session = sessionAt(now, { name: 'Ä', roles: ['a'], nested: { x: null } })
   t.same(sessionOf(JSON.stringify(session)), session)
+  const asked = { ...session, askedClaims: '{"access_token":{"acrs":null}}' }
+  t.same(sessionOf(JSON.stringify(asked)), asked)
 })
 
 t.test('what is not wholly a session is none', async t => {
@@ -68,7 +80,8 @@ t.test('what is not wholly a session is none', async t => {
   const accounts = [undefined, null, 'x', 7, [], {}, ...['tid', 'oid', 'homeAccountId', 'environment'].flatMap(name =>
     [undefined, null, 7, {}, ['x']].map(value => ({ ...good.account, [name]: value })))].map(value => ({ ...good, account: value }))
   const claims = [undefined, null, 'x', 7, [], true].map(value => ({ ...good, claims: value }))
-  for (const value of [...times, ...accounts, ...claims, undefined, null, 7, 'x', [], {}, [good], () => good]) {
+  const asked = [null, 7, {}, ['x']].map(value => ({ ...good, askedClaims: value }))
+  for (const value of [...times, ...accounts, ...claims, ...asked, undefined, null, 7, 'x', [], {}, [good], () => good]) {
     t.equal(parseSession(value), undefined, JSON.stringify(value))
   }
 })

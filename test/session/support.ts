@@ -2,12 +2,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
 import { createSessionIds, type SessionIds } from '../../src/session/ids.ts'
-import { createSessionReader, type SessionReader } from '../../src/session/reader.ts'
+import { createSessionReader, type LiveSession, type SessionReader } from '../../src/session/reader.ts'
 import { createSessionRecords, type SessionRecords } from '../../src/session/records.ts'
 import { type Account, type Claims, type Session, startSession } from '../../src/session/session.ts'
 import { createKeyRing, type KeyRing } from '../../src/store/key-ring.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
-import { createRecordSealer } from '../../src/store/sealed.ts'
+import { createRecordSealer, type RecordSealer } from '../../src/store/sealed.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createClock, type TestClock } from '../support/clock.ts'
 
@@ -31,6 +31,13 @@ export interface SessionWorld {
   readonly records: SessionRecords
   readonly reader: SessionReader
   readonly touchFailures: unknown[]
+  readonly sealer: RecordSealer
+  /** Sessions whose claims were said to be due. */
+  readonly due: readonly LiveSession[]
+  /** From now on these are the newest claims of every account. */
+  newest (claims: Claims): void
+  /** One entry for each broken record that was met. */
+  readonly broken: readonly string[]
   /** Stores a session and returns what a browser and the store know it by. */
   signIn (claims?: Claims): Promise<{ header: string, key: string, session: Session }>
 }
@@ -57,8 +64,15 @@ export function sessionWorld (t: Test, parts: Partial<Store> = {}): SessionWorld
   const touchFailures: unknown[] = []
   const onTouchFailed = (error: unknown): void => { touchFailures.push(error) }
   const sealer = createRecordSealer(keys)
-  const records = createSessionRecords({ store, sealer, now: clock.now, onUntold: onTouchFailed })
-  const reader = createSessionReader({ records, ids, cookieName, limits, now: clock.now, onTouchFailed })
+  const broken: string[] = []
+  const due: LiveSession[] = []
+  let newest: Claims | undefined
+  const records = createSessionRecords({
+    store, sealer, now: clock.now, newestClaims: async () => newest, onUntold: onTouchFailed, onBroken: () => { broken.push('broken') }
+  })
+  const reader = createSessionReader({
+    records, ids, cookieName, limits, now: clock.now, onTouchFailed, onClaimsDue: live => { due.push(live) }
+  })
   return {
     clock,
     keys,
@@ -68,6 +82,10 @@ export function sessionWorld (t: Test, parts: Partial<Store> = {}): SessionWorld
     records,
     reader,
     touchFailures,
+    due,
+    newest: claims => { newest = claims },
+    sealer,
+    broken,
     async signIn (claims) {
       const id = ids.generate()
       const session = sessionAt(clock.now(), claims)

@@ -9,12 +9,15 @@ import type { Store } from '../../src/store/store.ts'
 /** A store under test, empty, and the passing of its time. */
 export interface StoreWorld {
   readonly store: Store
+  /** Another replica's store over the same place, open until the test ends. A store in memory has none: then a stranger. */
+  replica (): Promise<Store> | Store
   /** Lets that many milliseconds pass for the store's records. */
   advance (ms: number): Promise<void> | void
 }
 
 export type StartStore = (t: Test) => Promise<StoreWorld> | StoreWorld
 
+/** Lifetimes and what passes of them differ by a second at least: a slow machine takes its time, too. */
 const hour = 3_600_000
 
 async function versionOf (store: Store, key: string): Promise<number> {
@@ -23,18 +26,24 @@ async function versionOf (store: Store, key: string): Promise<number> {
   return found.version
 }
 
+/** What stores differ in, and have to say here. */
+export interface StorePromises {
+  /** Who hears what is published. Replicas that do not hear of a sign-out learn of it when their L1 ends, within 30 s. */
+  readonly messages: 'all replicas' | 'this process'
+}
+
 /** @param start - called for each test: records of one test must not be seen by another */
-export async function storeContract (t: Test, start: StartStore): Promise<void> {
+export async function storeContract (t: Test, start: StartStore, promises: StorePromises): Promise<void> {
   await t.test('a record is what was last written, until its lifetime is over', async t => {
     const { store, advance } = await start(t)
     t.equal(await store.get('a'), undefined)
-    await store.set('a', 'one', 1000)
+    await store.set('a', 'one', 10_000)
     t.equal(await store.get('a'), 'one')
-    await store.set('a', 'two', 5000)
+    await store.set('a', 'two', 50_000)
     t.equal(await store.get('a'), 'two')
-    await advance(4900)
+    await advance(49_000)
     t.equal(await store.get('a'), 'two', 'the second lifetime counts')
-    await advance(200)
+    await advance(2_000)
     t.equal(await store.get('a'), undefined)
     t.equal(await store.delete('a'), false, 'what has expired is not there to delete')
   })
@@ -69,16 +78,16 @@ export async function storeContract (t: Test, start: StartStore): Promise<void> 
     const { store, advance } = await start(t)
     t.equal(await store.update('a', 'ghost', hour), false)
     t.equal(await store.get('a'), undefined)
-    await store.set('a', 'one', 1000)
-    t.equal(await store.update('a', 'two', 5000), true)
+    await store.set('a', 'one', 10_000)
+    t.equal(await store.update('a', 'two', 50_000), true)
     t.equal(await store.get('a'), 'two')
-    await advance(3000)
+    await advance(30_000)
     t.equal(await store.get('a'), 'two', 'the lifetime is the new one')
     await store.delete('a')
     t.equal(await store.update('a', 'ghost', hour), false, 'a deleted record stays deleted')
     t.equal(await store.get('a'), undefined)
-    await store.set('b', 'one', 1000)
-    await advance(1100)
+    await store.set('b', 'one', 10_000)
+    await advance(11_000)
     t.equal(await store.update('b', 'ghost', hour), false, 'an expired record stays expired')
     t.equal(await store.get('b'), undefined)
   })
@@ -94,13 +103,13 @@ export async function storeContract (t: Test, start: StartStore): Promise<void> 
 
   await t.test('a name is claimed once within its lifetime', async t => {
     const { store, advance } = await start(t)
-    t.equal(await store.claim('state', 1000), true)
-    t.equal(await store.claim('state', 1000), false)
-    await advance(900)
+    t.equal(await store.claim('state', 10_000), true)
+    t.equal(await store.claim('state', 10_000), false)
+    await advance(9_000)
     t.equal(await store.claim('state', hour), false, 'a late try does not lengthen the claim')
-    await advance(200)
-    t.equal(await store.claim('state', 1000), true, 'the name is free again')
-    t.equal(await store.claim('other', 1000), true)
+    await advance(2_000)
+    t.equal(await store.claim('state', 10_000), true, 'the name is free again')
+    t.equal(await store.claim('other', 10_000), true)
   })
 
   await t.test('of 50 claims at once one wins', async t => {
@@ -140,11 +149,11 @@ export async function storeContract (t: Test, start: StartStore): Promise<void> 
 
   await t.test('compare-and-set gives the record the new lifetime', async t => {
     const { store, advance } = await start(t)
-    await store.replace('a', 'one', 1000)
-    t.equal(await store.compareAndSet('a', await versionOf(store, 'a'), 'two', 5000), true)
-    await advance(3000)
+    await store.replace('a', 'one', 10_000)
+    t.equal(await store.compareAndSet('a', await versionOf(store, 'a'), 'two', 50_000), true)
+    await advance(30_000)
     t.equal((await store.read('a'))?.value, 'two')
-    await advance(2100)
+    await advance(21_000)
     t.equal(await store.read('a'), undefined)
   })
 
@@ -167,9 +176,9 @@ export async function storeContract (t: Test, start: StartStore): Promise<void> 
     await store.delete('a')
     t.equal(await store.compareAndSet('a', seen, 'ghost', hour), false)
     t.equal(await store.read('a'), undefined)
-    await store.replace('b', 'one', 1000)
+    await store.replace('b', 'one', 10_000)
     const old = await versionOf(store, 'b')
-    await advance(1100)
+    await advance(11_000)
     t.equal(await store.compareAndSet('b', old, 'ghost', hour), false, 'nor one that has expired')
     t.equal(await store.read('b'), undefined)
   })
@@ -182,9 +191,9 @@ export async function storeContract (t: Test, start: StartStore): Promise<void> 
     await store.replace('a', 'second life', hour)
     t.equal(await store.compareAndSet('a', seen, 'late writer of the first life', hour), false)
     t.equal((await store.read('a'))?.value, 'second life')
-    await store.replace('b', 'first life', 1000)
+    await store.replace('b', 'first life', 10_000)
     const old = await versionOf(store, 'b')
-    await advance(1100)
+    await advance(11_000)
     await store.replace('b', 'second life', hour)
     t.equal(await store.compareAndSet('b', old, 'late writer of the first life', hour), false)
     t.equal((await store.read('b'))?.value, 'second life')
@@ -232,17 +241,17 @@ export async function storeContract (t: Test, start: StartStore): Promise<void> 
 
   await t.test('a lock whose holder stopped is handed over at the end of the lease', async t => {
     const { store, advance } = await start(t)
-    await store.lock('l', 1000, 0)
+    await store.lock('l', 10_000, 0)
     const waiting = store.lock('l', hour, 10_000)
     t.equal(await Promise.race([waiting.then(() => 'got it'), delay(60, 'still waiting')]), 'still waiting')
-    await advance(1100)
+    await advance(11_000)
     t.ok(await waiting)
   })
 
   await t.test('a late holder does not free the lock of the next one', async t => {
     const { store, advance } = await start(t)
-    const late = await store.lock('l', 1000, 0)
-    await advance(1100)
+    const late = await store.lock('l', 10_000, 0)
+    await advance(11_000)
     const next = await store.lock('l', hour, 0)
     t.ok(next)
     await late?.release()
@@ -278,15 +287,15 @@ export async function storeContract (t: Test, start: StartStore): Promise<void> 
 
   await t.test('an index set lives as long as its longest-lived member', async t => {
     const { store, advance } = await start(t)
-    await store.addMember('u', 'long', 5000)
-    await store.addMember('u', 'short', 1000)
+    await store.addMember('u', 'long', 50_000)
+    await store.addMember('u', 'short', 10_000)
     await store.removeMember('u', 'short')
-    await advance(3000)
+    await advance(30_000)
     t.same(await store.members('u'), ['long'], 'a shorter lifetime does not shorten it')
-    await store.addMember('u', 'longer', 5000)
-    await advance(4000)
+    await store.addMember('u', 'longer', 50_000)
+    await advance(40_000)
     t.same([...await store.members('u')].sort(), ['long', 'longer'])
-    await advance(1100)
+    await advance(11_000)
     t.same(await store.members('u'), [])
   })
 
@@ -325,6 +334,24 @@ export async function storeContract (t: Test, start: StartStore): Promise<void> 
     t.same(heard.sort(), ['a one', 'b one', 'b two'])
   })
 
+  await t.test(`messages reach ${promises.messages}`, async t => {
+    const { store, replica } = await start(t)
+    const other = await replica()
+    const heard: string[] = []
+    let listening = 0
+    for (const [name, one] of [['here', store], ['there', other]] as const) {
+      one.subscribe('news', message => { heard.push(`${name} ${message}`) }, () => { listening++ })
+    }
+    await until(() => listening >= 2)
+    await store.publish('news', 'one')
+    await until(() => heard.includes('here one'))
+    await other.publish('news', 'two')
+    await until(() => heard.includes('there two'))
+    if (promises.messages === 'all replicas') await until(() => heard.length === 4)
+    else await delay(200)
+    t.same(heard.sort(), promises.messages === 'all replicas' ? ['here one', 'here two', 'there one', 'there two'] : ['here one', 'there two'])
+  })
+
   await t.test('a store that answers is ready', async t => {
     const { store } = await start(t)
     t.equal(store.isReady(), true)
@@ -333,6 +360,6 @@ export async function storeContract (t: Test, start: StartStore): Promise<void> 
 
 /** Polls: messages take their time on some stores. @throws after 5 s */
 async function until (isSo: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !isSo(); i++) await delay(10)
+  for (let i = 0; i < 5000 && !isSo(); i++) await delay(10)
   if (!isSo()) throw new Error('it did not come to this within 5 s')
 }

@@ -1,6 +1,6 @@
 /** This file holds the Redis store to the contract of all stores on a Cluster, and to surviving the loss of a master there. */
 import t from 'tap'
-import { createRedisStore } from '../../src/store/redis/store.ts'
+import { createRedisStore, type RedisStore } from '../../src/store/redis/store.ts'
 import { passTime, type RedisServer, startCluster, until } from '../support/redis.ts'
 import { storeContract } from './contract.ts'
 
@@ -18,11 +18,14 @@ const masters = await mastersOf(nodes)
 
 await storeContract(t, async t => {
   for (const master of masters) await master.cli('flushall')
-  const store = createRedisStore({ keyPrefix: 'gw', log, cluster })
-  t.teardown(store.close)
-  await store.ready()
-  return { store, advance: async ms => { await passTime(masters, ms) } }
-})
+  const replica = async (): Promise<RedisStore> => {
+    const store = createRedisStore({ keyPrefix: 'gw', log, cluster })
+    t.teardown(store.close)
+    await store.ready()
+    return store
+  }
+  return { store: await replica(), replica, advance: async ms => { await passTime(masters, ms) } }
+}, { messages: 'all replicas' })
 
 t.test('an account\'s record and its lock are in one slot', async t => {
   const slots = await Promise.all(['gw:tc:{h}', 'gw:tc:{h}:lock'].map(async key => await nodes[0]!.cli('cluster', 'keyslot', key)))

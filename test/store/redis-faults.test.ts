@@ -2,14 +2,19 @@
  * This file takes Redis away in the ways servers go: down, killed, stopped, full, closed to us, demoted (security.md, C11).
  * Nothing may wait for longer than its deadline, and no failure may look like "none" or "done".
  */
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import t, { type Test } from 'tap'
+import { commandMs } from '../../src/store/deadline.ts'
 import { createRedisStore, type RedisStore, type RedisStoreOptions } from '../../src/store/redis/store.ts'
+import { longTurnsDuring } from '../support/loop.ts'
 import { type RedisServer, startRedis, until } from '../support/redis.ts'
 
 const hour = 3_600_000
+/** What takes less has waited for no deadline; machines that do something else take some of it. */
+const atOnceMs = commandMs - 100
+/** What takes less has waited for one deadline, and not for two. */
+const inTimeMs = 2 * commandMs
 const operations: Readonly<Record<string, (store: RedisStore) => Promise<unknown>>> = {
   get: async store => await store.get('a'),
   set: async store => { await store.set('a', 'x', hour) },
@@ -54,23 +59,15 @@ async function expectFailure (t: Test, name: string, store: RedisStore, withinMs
   }
 }
 
-/** @returns how late the loop was, at worst of 99 in 100 times, in milliseconds */
-async function loopLagDuring (work: () => Promise<void>): Promise<number> {
-  const lag = monitorEventLoopDelay({ resolution: 5 })
-  lag.enable()
-  await work()
-  lag.disable()
-  return lag.percentile(99) / 1e6
-}
-
 t.test('down at the start: nothing waits, nothing is ready, and it heals itself', async t => {
   const server = await startRedis(t)
   await server.kill()
   const { store, lines } = openStore(t, { url: urlOf(server) })
   const heard: string[] = []
   store.subscribe('t', message => { heard.push(message) }, () => { heard.push('gap') })
-  for (const name of Object.keys(operations)) await expectFailure(t, name, store, 50)
+  for (const name of Object.keys(operations)) await expectFailure(t, name, store, atOnceMs)
   t.notOk(store.isReady())
+  await until('the lines', () => lines.length >= 2)
   await delay(1000)
   t.equal(lines.length, 2, 'one line for records and one for messages')
   await server.restart()
@@ -90,7 +87,7 @@ t.test('killed: every operation fails at once, and what comes after is reported 
   store.subscribe('t', () => {}, () => { gaps++ })
   await until('a subscription', () => gaps === 1)
   await server.kill()
-  for (const name of Object.keys(operations)) await expectFailure(t, name, store, 600)
+  for (const name of Object.keys(operations)) await expectFailure(t, name, store, inTimeMs)
   t.notOk(store.isReady())
   await server.restart()
   await until('a connection', () => store.isReady())
@@ -104,19 +101,19 @@ t.test('stopped: five deadlines, then everything fails at once; when it goes on,
   await store.ready()
   await store.set('a', 'one', hour)
   server.stop()
-  const lag = await loopLagDuring(async () => {
+  const longTurns = await longTurnsDuring(async () => {
     const startedAt = performance.now()
     const many = await Promise.allSettled(Array.from({ length: 1000 }, async () => await store.get('a')))
-    t.ok(performance.now() - startedAt < 700, 'a thousand at once wait no longer than one')
+    t.ok(performance.now() - startedAt < inTimeMs, 'a thousand at once wait no longer than one')
     t.same([...new Set(many.map(one => one.status === 'rejected' ? one.reason.code : one.value))], ['SG_STORE_UNAVAILABLE'])
-    for (const name of Object.keys(operations)) await expectFailure(t, name, store, 50)
+    for (const name of Object.keys(operations)) await expectFailure(t, name, store, atOnceMs)
     t.notOk(store.isReady())
     await delay(2000)
   })
-  t.ok(lag < 50, `the loop was ${lag} ms late`)
+  t.ok(longTurns <= 5, `the loop was held up ${longTurns} times`)
   server.resume()
-  await until('a connection', () => store.isReady(), 5000)
-  t.equal(await store.get('a'), 'one', 'the first operation works, long before the pause of the breaker is over')
+  await until('a connection', () => store.isReady(), 8000)
+  t.equal(await store.get('a'), 'one', 'the first operation works, before the pause of the breaker is over')
 })
 
 t.test('stopped: one after the other, each operation ends at its deadline', async t => {
@@ -124,8 +121,8 @@ t.test('stopped: one after the other, each operation ends at its deadline', asyn
   const { store } = openStore(t, { url: urlOf(server) })
   await store.ready()
   server.stop()
-  for (const name of ['get', 'set', 'claim', 'compareAndSet', 'lock']) await expectFailure(t, name, store, 600)
-  for (const name of ['get', 'set', 'claim', 'compareAndSet', 'lock']) await expectFailure(t, name, store, 50)
+  for (const name of ['get', 'set', 'claim', 'compareAndSet', 'lock']) await expectFailure(t, name, store, inTimeMs)
+  for (const name of ['get', 'set', 'claim', 'compareAndSet', 'lock']) await expectFailure(t, name, store, atOnceMs)
 })
 
 t.test('out of memory: no write says that it was done, and everything can still be read and ended', async t => {
@@ -139,7 +136,7 @@ t.test('out of memory: no write says that it was done, and everything can still 
   const version = (await store.read('v'))!.version
   await server.cli('config', 'set', 'maxmemory', '1')
   for (let i = 0; i < 3; i++) {
-    for (const name of ['set', 'update', 'claim', 'replace', 'lock', 'addMember']) await expectFailure(t, name, store, 100)
+    for (const name of ['set', 'update', 'claim', 'replace', 'lock', 'addMember']) await expectFailure(t, name, store, atOnceMs)
     await t.rejects(store.compareAndSet('v', version, 'two', hour), { code: 'SG_STORE_UNAVAILABLE' })
     t.equal(await store.get('kept'), 'one')
   }
@@ -156,13 +153,14 @@ t.test('a password that is wrong or missing: not ready, one line, and no passwor
   const server = await startRedis(t, { password: 'right-pass-canary' })
   for (const url of [`redis://:wrong-pass-canary@127.0.0.1:${server.port}`, `redis://user:wrong-pass-canary@127.0.0.1:${server.port}`, urlOf(server)]) {
     const { store, lines } = openStore(t, { url })
+    await until('a line', () => lines.length > 0)
     await delay(1200)
     t.notOk(store.isReady())
     t.equal(lines.length, 1)
     t.match(lines[0], [{ event: 'store.down', reply: url.includes('canary') ? 'WRONGPASS' : 'NOAUTH' }])
     const error = await store.get('a').catch((error: unknown) => error)
     t.notMatch(inspect([lines, error], { depth: 20, showHidden: true }), 'pass-canary')
-    for (const name of Object.keys(operations)) await expectFailure(t, name, store, 50)
+    for (const name of Object.keys(operations)) await expectFailure(t, name, store, atOnceMs)
   }
 })
 
@@ -173,7 +171,7 @@ t.test('a user without rights: what is refused fails, what is allowed works', as
   await store.ready()
   t.equal(await store.get('a'), undefined)
   for (const name of ['set', 'update', 'delete', 'claim', 'replace', 'compareAndSet', 'lock', 'members', 'publish']) {
-    await expectFailure(t, name, store, 100)
+    await expectFailure(t, name, store, atOnceMs)
   }
   t.equal(await store.get('a'), undefined)
 })
@@ -183,12 +181,12 @@ t.test('demoted to a replica: no write is lost in silence, and the store waits f
   const { store } = openStore(t, { url: urlOf(server) })
   await store.ready()
   await server.cli('replicaof', '127.0.0.1', String(other.port))
-  await expectFailure(t, 'set', store, 600)
-  await until('the role to be seen', () => !store.isReady(), 3000)
+  await expectFailure(t, 'set', store, inTimeMs)
+  await until('the role to be seen', () => !store.isReady())
   await delay(300)
   t.notOk(store.isReady(), 'connecting again to a replica is not enough')
   await server.cli('replicaof', 'no', 'one')
-  await until('a master', () => store.isReady(), 5000)
+  await until('a master', () => store.isReady())
   await store.set('a', 'one', hour)
   t.equal(await store.get('a'), 'one')
 })
@@ -198,7 +196,7 @@ t.test('demoted: the role is seen even when nothing is written', async t => {
   const { store } = openStore(t, { url: urlOf(server) })
   await store.ready()
   await server.cli('replicaof', '127.0.0.1', String(other.port))
-  await until('the role to be seen', () => !store.isReady(), 3000)
+  await until('the role to be seen', () => !store.isReady())
 })
 
 t.test('a store is closed whatever state it is in, and is of no use then', async t => {

@@ -1,6 +1,6 @@
 /** This file holds the Redis store to the contract of all stores behind Sentinels, and to following the master they name. */
 import t from 'tap'
-import { createRedisStore } from '../../src/store/redis/store.ts'
+import { createRedisStore, type RedisStore } from '../../src/store/redis/store.ts'
 import { passTime, startSentinels, until } from '../support/redis.ts'
 import { storeContract } from './contract.ts'
 
@@ -12,11 +12,14 @@ const options = { keyPrefix: 'gw', log, sentinels: addresses, masterName }
 
 await storeContract(t, async t => {
   await master.cli('flushall')
-  const store = createRedisStore(options)
-  t.teardown(store.close)
-  await store.ready()
-  return { store, advance: async ms => { await passTime([master], ms) } }
-})
+  const another = async (): Promise<RedisStore> => {
+    const store = createRedisStore(options)
+    t.teardown(store.close)
+    await store.ready()
+    return store
+  }
+  return { store: await another(), replica: another, advance: async ms => { await passTime([master], ms) } }
+}, { messages: 'all replicas' })
 
 t.test('it is not ready while the Sentinels do not know the master', async t => {
   const store = createRedisStore({ ...options, masterName: 'unheard-of' })

@@ -40,6 +40,20 @@ t.test('changed in any way it does not', async t => {
   for (const hostile of [...cut, ...others]) t.equal(sealer.open('session-record', 's:1', hostile), undefined, hostile.slice(0, 40))
 })
 
+t.test('X23 with a shortened tag it does not', async t => {
+  const sealed = sealer.seal('session-record', 's:1', text)
+  const [form, id, content = ''] = sealed.split('.')
+  const bytes = Buffer.from(content, 'base64url')
+  const [body, tag] = [bytes.subarray(0, -16), bytes.subarray(-16)]
+  const asSealed = (parts: Uint8Array[]): string => `${form}.${id}.${Buffer.concat(parts).toString('base64url')}`
+  t.equal(sealer.open('session-record', 's:1', asSealed([body, tag])), text, 'the control')
+  for (const length of [0, 1, 4, 8, 12, 15]) {
+    t.equal(sealer.open('session-record', 's:1', asSealed([body, tag.subarray(0, length)])), undefined, `${length} bytes`)
+    t.equal(sealer.open('session-record', 's:1', asSealed([body.subarray(0, 12), tag.subarray(0, length)])), undefined, 'without a text')
+    t.equal(sealer.open('session-record', 's:1', asSealed([body, tag.subarray(0, length), Buffer.alloc(16 - length)])), undefined, 'filled up')
+  }
+})
+
 t.test('the first key seals, every key opens', async t => {
   const old = sealer.seal('session-record', 's:1', text)
   const rotated = createRecordSealer(createKeyRing([k2!, k1!], 'gw'))

@@ -2,7 +2,7 @@
  * This file is a browser as far as the protocol sees one: cookies by host, redirects, and the header fields that tell a
  * navigation from a script.
  */
-import { Agent, request, type Dispatcher } from 'undici'
+import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
 import type { Test } from 'tap'
 
 export interface Reply {
@@ -41,9 +41,19 @@ const navigation = {
 }
 const script = { accept: '*/*', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty', 'sec-fetch-site': 'same-origin' }
 
-/** @param user - signs in at the emulator as this user and consents, without its pages */
-export function createBrowser (t: Test, { ca, user }: { ca?: string, user?: string } = {}): Browser {
-  const agent = new Agent({ connect: { ca }, connections: 256 })
+export interface BrowserOptions {
+  readonly ca?: string
+  /** Signs in at the emulator as this user and consents, without its pages. */
+  readonly user?: string
+  /** The URL of a proxy for everything but localhost. */
+  readonly proxy?: string
+}
+
+export function createBrowser (t: Test, { ca, user, proxy }: BrowserOptions = {}): Browser {
+  const pool = { connect: { ca }, connections: 256 }
+  const agent = proxy === undefined
+    ? new Agent(pool)
+    : new EnvHttpProxyAgent({ ...pool, requestTls: { ca }, httpProxy: '', httpsProxy: proxy, noProxy: 'localhost' })
   t.teardown(async () => { await agent.destroy() })
   const jar = new Map<string, Map<string, string>>()
   const received: string[] = []

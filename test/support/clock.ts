@@ -4,9 +4,16 @@
 export interface TestClock {
   readonly now: () => number
   advance (seconds: number): void
+  /** From now on only `advance` moves it. */
+  stop (): void
 }
 
 export function createClock (): TestClock {
   let offsetMs = 0
-  return { now: () => Date.now() + offsetMs, advance: seconds => { offsetMs += seconds * 1000 } }
+  let stoppedAt: number | undefined
+  return {
+    now: () => (stoppedAt ?? Date.now()) + offsetMs,
+    advance: seconds => { offsetMs += seconds * 1000 },
+    stop: () => { stoppedAt = Date.now() }
+  }
 }

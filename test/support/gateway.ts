@@ -2,8 +2,6 @@
  * This file starts gateways for tests: the real thing, from a YAML file to a listening socket, on a free port.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -12,10 +10,12 @@ import { startEmulator, type Emulator, type EmulatorOptions } from '../../emulat
 import { formatProblem, loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { buildGateway } from '../../src/server/gateway.ts'
-import { knownHosts } from '../../src/server/hosts.ts'
-import { createListener } from '../../src/server/listener.ts'
+import { createShared } from '../../src/server/shared.ts'
+import { createSockets } from '../../src/server/sockets.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { createMetrics, noMetrics } from '../../src/telemetry/metrics.ts'
 import { createClock, type TestClock } from './clock.ts'
+import { freePort } from './ports.ts'
 
 export const tenant = '11111111-1111-4111-8111-111111111111'
 export const clientId = '22222222-2222-4222-8222-222222222222'
@@ -24,6 +24,10 @@ export interface TestGateway {
   readonly url: string
   readonly port: number
   readonly clock: TestClock
+  /** Where the management listener is; -1 when the config has none. */
+  readonly managementPort: number
+  /** From now on it says that it is about to end. */
+  readonly drain: () => void
   /** Whether provider and store answer. */
   readonly isReady: () => boolean
   /** Everything that was logged, at trace level. */
@@ -39,6 +43,8 @@ export interface GatewayParts {
   readonly session?: Record<string, unknown>
   readonly keys?: readonly unknown[]
   readonly store?: Record<string, unknown>
+  /** Of the gateway; what this process has is not passed on. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Starts an emulator that ends with the test. */
@@ -51,24 +57,41 @@ export async function startEntra (t: Test, options: EmulatorOptions = {}): Promi
 export async function startGateway (t: Test, parts: GatewayParts): Promise<TestGateway> {
   const port = await freePort()
   const clock = createClock()
-  const config = load(t, configOf(parts, port))
+  const config = load(t, configOf(parts, port), parts.env)
   let logged = ''
   const log = createLog('trace', { write: line => { logged += line } })
-  const gateway = await buildGateway(config, { log, now: clock.now })
-  const listener = createListener(config.server, { isKnownHost: knownHosts(config), handle: gateway.handle, log })
-  await listener.listen()
+  let isDraining = false
+  const { now } = clock
+  const metrics = parts.server?.management === undefined ? noMetrics : await createMetrics()
+  const shared = createShared({ log, now })
+  const gateway = await buildGateway(config, { log, now, isDraining: () => isDraining, shared, metrics })
+  const sockets = createSockets(config.server, gateway, log)
+  const { managementPort = -1 } = await sockets.listen()
   t.teardown(async () => {
-    await listener.close(0)
+    await Promise.all([sockets.drain({ serveOnMs: 0, drainMs: 0 }), sockets.close()])
     await gateway.close()
   })
   while (parts.emulator !== undefined && !gateway.isReady()) await delay(10)
-  return { url: `http://localhost:${port}`, port, clock, isReady: gateway.isReady, logged: () => logged }
+  return {
+    url: `http://localhost:${port}`,
+    port,
+    clock,
+    managementPort,
+    drain: () => { isDraining = true },
+    isReady: gateway.isReady,
+    logged: () => logged
+  }
 }
 
-function configOf ({ emulator, upstreams, routes, server, entra, session, keys, store }: GatewayParts, port: number): object {
+/** All tests come from one address, and many of them keep their process busy. */
+const ample = { maxStallSeconds: 3600, signInsPerMinute: 100_000, signOutsPerMinute: 100_000, invalidCookiesPerMinute: 100_000 }
+
+/** The config of a gateway on that port of loopback. */
+export function configOf (parts: GatewayParts, port: number): object {
+  const { emulator, upstreams, routes, server, entra, session, keys, store } = parts
   return {
     version: 1,
-    server: { host: '127.0.0.1', port, publicUrl: `http://localhost:${port}`, ...server },
+    server: { host: '127.0.0.1', port, publicUrl: `http://localhost:${port}`, ...server, limits: { ...ample, ...server?.limits as object } },
     entra: {
       instance: `${emulator?.origin ?? 'https://localhost:1'}/`,
       tenantId: tenant,
@@ -86,21 +109,12 @@ function configOf ({ emulator, upstreams, routes, server, entra, session, keys, 
 }
 
 /** JSON is YAML: the config takes the way of every config. */
-function load (t: Test, config: object): Config {
+function load (t: Test, config: object, env: GatewayParts['env'] = {}): Config {
   const folder = mkdtempSync(join(tmpdir(), 'scopegate-'))
   t.teardown(() => { rmSync(folder, { recursive: true }) })
   const file = join(folder, 'gateway.yaml')
   writeFileSync(file, JSON.stringify(config, null, 2))
-  const loaded = loadConfig({ file, env: {} })
+  const loaded = loadConfig({ file, env })
   if (loaded.kind === 'problems') throw new Error(loaded.problems.map(formatProblem).join('\n'))
   return loaded.config
-}
-
-/** A port that nobody has: publicUrl names it before the gateway listens. */
-export async function freePort (): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => { server.close(resolve) })
-  return port
 }

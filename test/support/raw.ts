@@ -41,7 +41,7 @@ export interface AnswerOptions {
   readonly deadlineMs?: number
 }
 
-const defaultDeadlineMs = 3000
+const defaultDeadlineMs = 10_000
 
 /** Opens a connection that ends with the test. */
 export async function connectRaw (t: Test, port: number): Promise<RawConnection> {

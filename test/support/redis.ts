@@ -4,13 +4,13 @@
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import type { Authority } from './certificates.ts'
+import { freePort } from './ports.ts'
 
 const serverProgram = '/usr/bin/redis-server'
 const cliProgram = '/usr/bin/redis-cli'
@@ -36,24 +36,11 @@ export interface RedisSettings {
   readonly authority?: Authority
 }
 
-/** A port that is free, and whose Cluster bus port is. Below the range that systems take outgoing ports from. */
-async function freePort (): Promise<number> {
-  while (true) {
-    const port = 12_000 + Math.floor(Math.random() * 9_000)
-    if (await isFree(port) && await isFree(port + 10_000)) return port
-  }
-}
+/** Within this a replica has heard of an end at another one. A copy that was told nothing would live for half a minute. */
+export const heardMs = 10_000
 
-async function isFree (port: number): Promise<boolean> {
-  return await new Promise(resolve => {
-    const server = createServer()
-    server.once('error', () => { resolve(false) })
-    server.listen(port, '127.0.0.1', () => { server.close(() => { resolve(true) }) })
-  })
-}
-
-/** Polls until it is so. @throws after `ms` */
-export async function until (what: string, isSo: () => Promise<boolean> | boolean, ms = 20_000): Promise<void> {
+/** Polls until it is so. @throws after `ms`; the default is a limit for what has none, on machines that are slow or busy */
+export async function until (what: string, isSo: () => Promise<boolean> | boolean, ms = 60_000): Promise<void> {
   const endsAt = performance.now() + ms
   while (!await isSo()) {
     if (performance.now() > endsAt) throw new Error(`${what}: not within ${ms} ms`)

@@ -1,7 +1,9 @@
 /** This file checks that the log says what happened and repeats nothing that somebody sent: no message, query, header or body. */
 import { fastify } from 'fastify'
 import t from 'tap'
-import { createLog, logRequest, type Logger } from '../../src/telemetry/log.ts'
+import { recordRequest } from '../../src/telemetry/finished.ts'
+import { createLog, type Logger, quoted, writeInfo } from '../../src/telemetry/log.ts'
+import { noMetrics } from '../../src/telemetry/metrics.ts'
 
 const secret = 'eyJhbGciOiJSUzI1NiJ9'
 
@@ -97,15 +99,35 @@ t.test('the line of a request has its path, never its query, header fields or bo
   const { log, lines, text } = listen()
   const app = fastify({ genReqId: () => 'request-1' })
   t.teardown(async () => { await app.close() })
-  app.addHook('onResponse', logRequest(log))
-  app.post('/orders/*', { config: { route: 'POST /orders/*' } }, async (_request, reply) => reply.code(201).send({ body: secret }))
+  app.decorateRequest('tokenSource', undefined)
+  app.addHook('onResponse', recordRequest({ log, metrics: noMetrics, userOf: ({ method }) => method === 'POST' ? 'a-hash' : undefined }))
+  app.post('/orders/*', { config: { route: 'POST /orders/*' } }, async (request, reply) => {
+    request.tokenSource = 'cache'
+    return reply.code(201).send({ body: secret })
+  })
+  app.get('/nobody', async () => '')
   await app.inject({
     method: 'POST', url: `/orders/7?code=${secret}&a=b?c`, payload: { secret }, headers: { cookie: `a=${secret}`, authorization: `Bearer ${secret}`, 'x-custom': secret }
   })
   t.notMatch(text(), secret)
-  t.match(lines(), [{ level: 'info', requestId: 'request-1', method: 'POST', path: '/orders/7', route: 'POST /orders/*', status: 201 }])
+  t.match(lines(), [{
+    level: 'info', requestId: 'request-1', method: 'POST', path: '/orders/7', route: 'POST /orders/*', user: 'a-hash', token: 'cache', status: 201
+  }])
   t.type(lines()[0].ms, 'number')
-  t.same(Object.keys(lines()[0]).sort(), ['level', 'method', 'ms', 'path', 'requestId', 'route', 'status', 'time'])
+  t.same(Object.keys(lines()[0]).sort(), ['level', 'method', 'ms', 'path', 'requestId', 'route', 'status', 'time', 'token', 'user'])
+  await app.inject({ method: 'GET', url: '/nobody' })
+  t.same(Object.keys(lines()[1]).sort(), ['level', 'method', 'ms', 'path', 'requestId', 'route', 'status', 'time'], 'without a user and a token')
+})
+
+t.test('the line of a request is what pino would have written, whatever its texts have in them', async t => {
+  const texts = ['plain', 'a"b', 'a\\b', 'a\nb', 'a\u2028b', 'é', '\ud800', '\u007f', '{"a":1}']
+  for (const value of texts) {
+    const { log, lines, text } = listen()
+    log.child({ worker: 3 }).info({ text: value })
+    writeInfo(log.child({ worker: 3 }), `,"text":${quoted(value)}`)
+    t.same({ ...lines()[1], time: '' }, { ...lines()[0], time: '' }, encodeURIComponent(value.replace('\ud800', '')))
+    t.equal(text().split('\n').length, 3, 'a line each')
+  }
 })
 
 t.test('whole requests and responses are never written, whoever logs them', async t => {

@@ -27,7 +27,9 @@ const style = `
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1rem; background: var(--paper); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif }
 main { width: 100%; max-width: 30rem; padding: 2rem; background: var(--card); border: 1px solid var(--line); border-radius: .75rem }
 h1 { margin: 0 0 .75rem; font-size: 1.375rem; line-height: 1.25 }
+h2 { margin: 1.5rem 0 .5rem; font-size: 1rem; line-height: 1.5 }
 p { margin: 0 0 1rem }
+code { display: block; padding: .5rem .75rem; border: 1px solid var(--line); border-radius: .375rem; font: .8125rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; user-select: all }
 dl { margin: 1.5rem 0 0; padding-top: 1rem; border-top: 1px solid var(--line); font-size: .8125rem; color: var(--quiet); display: grid; grid-template-columns: auto 1fr; gap: .125rem .75rem }
 dd { margin: 0; font-family: ui-monospace, monospace; overflow-wrap: anywhere }
 a, button { display: inline-block; padding: .5rem 1rem; border: 1px solid var(--accent); border-radius: .375rem; background: none; color: var(--accent); font: inherit; text-decoration: none; cursor: pointer }

@@ -3,7 +3,7 @@
  * queue, redirect and reconnect on its own terms, for ever and to addresses that have moved. `link.ts` opens the next one.
  */
 import { createClient, createCluster } from '@keyv/redis'
-import { withDeadline } from './deadline.ts'
+import { withDeadline } from '../deadline.ts'
 import { type Address, type Credentials, readCredentials, readTls, type Target, type TlsFiles } from './options.ts'
 
 /** One server's client. */
@@ -21,11 +21,14 @@ export interface Connection {
   isUsable (): boolean
   /** @throws when it does not answer in time, or must not be written to */
   check (): Promise<void>
+  /** What INFO says about memory, of each server. @throws also when the user may not ask */
+  memoryInfo (): Promise<readonly string[]>
   close (): Promise<void>
 }
 
 export type OnLost = (cause: unknown) => void
 
+const infoMemory = ['INFO', 'memory']
 const connectTimeout = 1000
 /** An idle socket that is silent for so long is dropped; the checks of `link.ts` keep a good one from being idle. */
 const socketTimeout = 1500
@@ -73,6 +76,7 @@ export async function connectToMaster (address: Address, target: Target, onLost:
     commands: client,
     isUsable: () => client.isReady,
     check: async () => { await checkMaster(client) },
+    memoryInfo: async () => [String(await withDeadline(client.sendCommand(infoMemory)))],
     close: async () => { disconnect(client) }
   }
   return await checked(connection)
@@ -97,15 +101,18 @@ export async function connectToCluster (nodes: readonly Address[], target: Targe
     client: cluster,
     commands: cluster as unknown as Commands,
     isUsable: () => cluster.isOpen,
-    async check () {
-      await Promise.all(cluster.masters.map(async master => {
-        const client = await withDeadline(cluster.nodeClient(master))
-        await withDeadline(client.sendCommand(['PING']))
-      }))
-    },
+    check: async () => { await askMasters(cluster, ['PING']) },
+    memoryInfo: async () => (await askMasters(cluster, infoMemory)).map(String),
     close: async () => { await closeCluster(cluster) }
   }
   return await checked(connection)
+}
+
+async function askMasters (cluster: Cluster, command: readonly string[]): Promise<unknown[]> {
+  return await Promise.all(cluster.masters.map(async master => {
+    const client = await withDeadline(cluster.nodeClient(master))
+    return await withDeadline(client.sendCommand(command))
+  }))
 }
 
 async function checked (connection: Connection): Promise<Connection> {

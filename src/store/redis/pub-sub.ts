@@ -3,9 +3,9 @@
  * commands. Redis keeps no message for a subscriber that is away, so every return of the connection is reported as a gap.
  */
 import { type Client, disconnect, type OnLost } from './connect.ts'
-import { withDeadline } from './deadline.ts'
-import { createLink, type Link } from './link.ts'
-import type { Log, TroubleLog } from './trouble.ts'
+import { withDeadline } from '../deadline.ts'
+import { createLink, type Link } from '../link.ts'
+import type { Log, TroubleLog } from '../trouble.ts'
 
 export interface Subscription {
   readonly listener: (message: string) => void

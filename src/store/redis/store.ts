@@ -5,19 +5,21 @@
  * A key is used by one family of operations only: `get`, `set`, `update`; or `read`, `replace`, `compareAndSet`; or
  * members. Keys go to Redis as they are behind the prefix: a `{tag}` in them puts them into one slot of a Cluster.
  */
-import { randomInt } from 'node:crypto'
+import { createBreaker } from '../breaker.ts'
+import { createGuard } from '../guard.ts'
+import { createLink } from '../link.ts'
+import { takeLock } from '../lock.ts'
 import type { Store, Versioned, VersionedValue } from '../store.ts'
-import { createBreaker } from './breaker.ts'
+import { createTroubleLog, type Log } from '../trouble.ts'
+import { newVersion, textOf } from '../version.ts'
 import type { Connection } from './connect.ts'
-import { createGuard } from './guard.ts'
+import { createEvictionWarning } from './eviction.ts'
 import { keyvOver } from './keyv.ts'
-import { createLink } from './link.ts'
-import { takeLock } from './lock.ts'
 import { type RedisTargetOptions, targetOf } from './options.ts'
 import { createSubscriber } from './pub-sub.ts'
-import { addToSet, removeFromSet, writeIfPrefix } from './scripts.ts'
+import { isAnswer, replyCodeOf } from './reply.ts'
+import { addToSet, removeFromSet, removeIfEqual, writeIfPrefix } from './scripts.ts'
 import { openConnection, openMessageClient } from './topology.ts'
-import { createTroubleLog, type Log } from './trouble.ts'
 
 export interface RedisStoreOptions extends RedisTargetOptions {
   /** Before every key and channel, with a colon. Deployments that share a Redis must differ in it. */
@@ -45,14 +47,16 @@ export function createRedisStore (options: RedisStoreOptions): RedisStore {
   const target = targetOf(options)
   const now = (): number => performance.now()
   const breaker = createBreaker({ failures: 5, pauseMs: 10_000, now })
-  const trouble = createTroubleLog(log, 'Redis', now)
+  const trouble = createTroubleLog({ log, what: 'Redis', now, codeOf: replyCodeOf })
+  const warnOfEviction = createEvictionWarning(log)
   let waiting: Array<() => void> = []
   const link = createLink<Records>({
     async open (onLost) {
       const connection = await openConnection(target, onLost)
       return { ...connection, keyv: keyvOver(connection, keyPrefix) }
     },
-    onUp () {
+    onUp (connection) {
+      warnOfEviction(connection)
       breaker.reset()
       trouble.up()
       for (const resolve of waiting) resolve()
@@ -60,9 +64,11 @@ export function createRedisStore (options: RedisStoreOptions): RedisStore {
     },
     onDown: trouble.down
   })
-  const run = createGuard(link, breaker)
+  const run = createGuard(link, breaker, isAnswer)
   const subscriber = createSubscriber(
-    async onLost => await openMessageClient(target, onLost), createTroubleLog(log, 'Redis, for messages,', now), log
+    async onLost => await openMessageClient(target, onLost),
+    createTroubleLog({ log, what: 'Redis, for messages,', now, codeOf: replyCodeOf }),
+    log
   )
   const named = (key: string): string => `${keyPrefix}:${key}`
   const isReady = (): boolean => link.isUp() && link.current()?.isUsable() === true && breaker.isClosed()
@@ -101,7 +107,13 @@ export function createRedisStore (options: RedisStoreOptions): RedisStore {
     compareAndSet: async (key, version, value, ttlMs) =>
       await run(async ({ commands }) => await writeIfPrefix(commands, named(key), `${version}:`, withVersion(value), pxOf(ttlMs))),
 
-    lock: async (key, leaseMs, waitMs) => await takeLock(run, named(key), pxOf(leaseMs), waitMs),
+    async lock (key, leaseMs, waitMs) {
+      const options = { condition: 'NX' as const, expiration: expiration(leaseMs) }
+      return await takeLock({
+        take: async owner => await run(async ({ commands }) => await commands.set(named(key), owner, options)) === 'OK',
+        free: async owner => await run(async ({ commands }) => await removeIfEqual(commands, named(key), owner))
+      }, waitMs)
+    },
 
     async addMember (key, member, ttlMs) {
       await run(async ({ commands }) => { await addToSet(commands, named(key), member, pxOf(ttlMs)) })
@@ -115,10 +127,9 @@ export function createRedisStore (options: RedisStoreOptions): RedisStore {
   }
 }
 
-/** Random, so that no version comes back after a deletion, whichever replica writes. Never 0. */
 function withVersion (value: VersionedValue): string {
-  const version = randomInt(1, 2 ** 48 - 1)
-  return `${version}:${typeof value === 'function' ? value(version) : value}`
+  const version = newVersion()
+  return `${version}:${textOf(value, version)}`
 }
 
 function parseVersioned (text: string | null): Versioned | undefined {

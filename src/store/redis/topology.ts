@@ -1,6 +1,6 @@
 /** This file finds the server to connect to, for every topology. */
 import { type Client, connectTo, connectToCluster, connectToMaster, type Connection, disconnect, type OnLost } from './connect.ts'
-import { withDeadline } from './deadline.ts'
+import { withDeadline } from '../deadline.ts'
 import type { Address, Target } from './options.ts'
 
 /** A connection for records: the master, wherever it is now, or all masters of a Cluster. */

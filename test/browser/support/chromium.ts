@@ -22,7 +22,7 @@ const args = [
 
 /** Starts a browser with a profile of its own that ends with the test. */
 export async function startChromium (t: Test): Promise<Browser> {
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args })
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args, timeout: 120_000 })
   t.teardown(async () => { await browser.close() })
   return browser
 }
@@ -30,7 +30,7 @@ export async function startChromium (t: Test): Promise<Browser> {
 /** A window with its own cookies and storage. It accepts the emulator's certificate, as people do who try the demo. */
 export async function openWindow (browser: Browser): Promise<Window> {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1000, height: 720 } })
-  context.setDefaultTimeout(20_000)
+  context.setDefaultTimeout(60_000)
   const page = await context.newPage()
   const errors: string[] = []
   page.on('console', message => { if (message.type() === 'error') errors.push(message.text()) })

@@ -1,12 +1,14 @@
 /**
  * This file runs the demo for a test as people run it: the built command, in a process of its own, on free ports.
  */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { build } from '../../support/build.ts'
+import { freePort } from '../../support/ports.ts'
 
 /** A demo that was just started. */
 export interface StartingDemo {
@@ -26,12 +28,14 @@ export interface RunningDemo extends StartingDemo {
 
 const command = 'dist/demo/main.js'
 const freePorts = {
-  DEMO_GATEWAY_PORT: '0', DEMO_EMULATOR_PORT: '0', DEMO_LEGACY_PORT: '0', DEMO_ORDERS_PORT: '0', DEMO_GRAPH_PORT: '0'
+  DEMO_GATEWAY_PORT: '0', DEMO_MANAGEMENT_PORT: '0', DEMO_EMULATOR_PORT: '0', DEMO_LEGACY_PORT: '0', DEMO_ORDERS_PORT: '0', DEMO_GRAPH_PORT: '0'
 }
 
 /** Starts a demo that ends with the test. Resolves when it is ready, rejects when it ends before that. */
 export async function startDemo (t: Test): Promise<RunningDemo> {
-  const demo = spawnDemo(t)
+  // These are found before the gateway's process takes them.
+  const [gateway, management] = [await freePort(), await freePort()]
+  const demo = spawnDemo(t, { DEMO_GATEWAY_PORT: String(gateway), DEMO_MANAGEMENT_PORT: String(management) })
   const failure = demo.exit.then(code => {
     throw new Error(`the demo ended with ${code} before it was ready:\n${demo.printed()}`)
   })
@@ -44,7 +48,7 @@ export async function startDemo (t: Test): Promise<RunningDemo> {
  * @param env - beside free ports for everything
  */
 export function spawnDemo (t: Test, env: Readonly<Record<string, string>> = {}): StartingDemo {
-  buildOnce()
+  build()
   const tlsFolder = mkdtempSync(join(tmpdir(), 'scopegate-demo-test-'))
   const child = spawn(process.execPath, [command], {
     env: { PATH: process.env.PATH, ...freePorts, DEMO_TLS_FOLDER: tlsFolder, ...env },
@@ -67,16 +71,4 @@ export function spawnDemo (t: Test, env: Readonly<Record<string, string>> = {}):
     rmSync(tlsFolder, { recursive: true, force: true })
   })
   return { ready, child, printed: () => printed, exit }
-}
-
-/** Builds when a source is newer than what was built last. */
-function buildOnce (): void {
-  const isCurrent = existsSync(command) && newestSource() <= statSync('dist/.tsbuildinfo').mtimeMs
-  if (!isCurrent) execFileSync('npm', ['run', '--silent', 'build'])
-}
-
-function newestSource (): number {
-  const files = ['src', 'emulator', 'demo'].flatMap(folder =>
-    readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts')).map(name => join(folder, name)))
-  return Math.max(...files.map(file => statSync(file).mtimeMs))
 }

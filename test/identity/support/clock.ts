@@ -8,10 +8,13 @@ export interface Clock {
   /** Epoch milliseconds. */
   now: () => number
   advance (ms: number): void
+  /** From now on only `advance` moves it: what is measured by it does not depend on how long this machine takes. */
+  stop (): void
 }
 
 const SystemDate = Date
 let offset = 0
+let stoppedAt: number | undefined
 
 class MovedDate extends SystemDate {
   constructor (...given: [] | [number | string | Date]) {
@@ -19,13 +22,16 @@ class MovedDate extends SystemDate {
   }
 
   static override now (): number {
-    return SystemDate.now() + offset
+    return (stoppedAt ?? SystemDate.now()) + offset
   }
 }
 
 /** The one clock of the process, back at the system's time when the test ends. */
 export function createClock (t: Test): Clock {
   globalThis.Date = MovedDate as DateConstructor
-  t.teardown(() => { offset = 0 })
-  return { now: () => Date.now(), advance (ms) { offset += ms } }
+  t.teardown(() => {
+    offset = 0
+    stoppedAt = undefined
+  })
+  return { now: () => Date.now(), advance (ms) { offset += ms }, stop () { stoppedAt = SystemDate.now() } }
 }

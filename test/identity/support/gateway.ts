@@ -6,7 +6,8 @@ import type { Test } from 'tap'
 import { createScopeSets } from '../../../src/config/scope-sets.ts'
 import type { Config } from '../../../src/config/schema.ts'
 import { createEntraProvider, type EntraOptions } from '../../../src/identity/entra.ts'
-import type { Account, ReadyToken, RunningProvider, TokenHolder, TokenOutcome } from '../../../src/identity/provider.ts'
+import type { SessionHolder } from '../../../src/identity/holder.ts'
+import type { Account, ReadyToken, RunningProvider, TokenOutcome } from '../../../src/identity/provider.ts'
 import { createKeyRing, generateKey } from '../../../src/store/key-ring.ts'
 import { createMemoryStore } from '../../../src/store/memory.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -35,8 +36,8 @@ export interface Gateway {
   readonly clock: Clock
   readonly logged: Logged[]
   /** A session of the account that lasts eight hours. */
-  holder (account: Account, key?: string): TokenHolder
-  signIn (oid?: string): Promise<TokenHolder>
+  holder (account: Account, key?: string): SessionHolder
+  signIn (oid?: string): Promise<SessionHolder>
 }
 
 export interface GatewayOptions extends Partial<Omit<EntraOptions, 'entra'>> {
@@ -76,6 +77,9 @@ export async function createGateway (t: Test, at: Place, options: GatewayOptions
       allowedTenants: [],
       clientId: client,
       clientCredentials: [{ sourceType: 'ClientSecret', clientSecret: 'gw-secret' }],
+      sendX5c: false,
+      authorityMetadata: { userClaim: 'oid' },
+      clientCapabilities: [],
       initialScopes: [],
       caFile: writeTemporary(t, at.ca),
       ...entra
@@ -86,8 +90,8 @@ export async function createGateway (t: Test, at: Place, options: GatewayOptions
     await store.close()
   })
 
-  function holder (account: Account, key = `session-${++sessions}.1`): TokenHolder {
-    return { key, account, absoluteEndsAt: clock.now() + 8 * 3_600_000 }
+  function holder (account: Account, key = `session-${++sessions}.1`): SessionHolder {
+    return { kind: 'session', key, account, absoluteEndsAt: clock.now() + 8 * 3_600_000 }
   }
 
   return {

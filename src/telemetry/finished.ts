@@ -1,0 +1,23 @@
+/** This file is what happens when the last byte of an answer is out: its request gets its line in the log, and is counted. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Logger, writeInfo } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import { requestLine } from './request-line.ts'
+import { countRequest } from './request-metrics.ts'
+
+export interface FinishedOptions {
+  readonly log: Logger
+  readonly metrics: Metrics
+  /** A name that tells users apart without telling who they are; undefined for nobody. */
+  readonly userOf: (request: FastifyRequest) => string | undefined
+}
+
+/** An onResponse hook. */
+export function recordRequest ({ log, metrics, userOf }: FinishedOptions) {
+  return function recordOneRequest (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+    const ms = reply.elapsedTime
+    if (log.isLevelEnabled('info')) writeInfo(log, requestLine(request, { status: reply.raw.statusCode, ms, user: userOf(request) }))
+    countRequest(metrics, { request, reply, seconds: ms / 1000 })
+    done()
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * This file scrapes a gateway with people in it: what the metrics count is what happened, and nothing in them is about
+ * anybody.
+ */
+import t, { type Test } from 'tap'
+import { createBrowser } from '../support/browser.ts'
+import { startEntra, startGateway } from '../support/gateway.ts'
+import { until } from '../support/redis.ts'
+import { startUpstream } from '../support/upstream.ts'
+import { openWebSocket, startEchoUpstream } from '../support/websocket.ts'
+
+type Scrape = (sample: string) => number
+
+/** What all samples say, by name and labels as written; 0 for what is not there. */
+async function scrape (port: number): Promise<{ of: Scrape, text: string }> {
+  const answer = await fetch(`http://127.0.0.1:${port}/metrics`)
+  const text = await answer.text()
+  const samples = new Map(text.split('\n').filter(line => /^\w/.test(line)).map(line => [line.replace(/ \S+$/, ''), Number(line.split(' ').at(-1))]))
+  return { of: sample => samples.get(`scopegate_${sample}`) ?? 0, text }
+}
+
+async function startWorld (t: Test) {
+  const entra = await startEntra(t)
+  const [app, live] = await Promise.all([startUpstream(t), startEchoUpstream(t)])
+  const gateway = await startGateway(t, {
+    emulator: entra,
+    upstreams: { app: { url: app.origin }, orders: { url: app.origin, scopes: ['api://orders/Orders.Read'] }, live: { url: live.origin } },
+    routes: [
+      { path: '/open/*', upstream: 'app', access: 'public' },
+      { path: '/orders/*', upstream: 'orders' },
+      { path: '/live/*', upstream: 'live', websocket: true },
+      { path: '/*', upstream: 'app' }
+    ],
+    server: { management: { port: 0 } }
+  })
+  const browser = createBrowser(t, { ca: entra.caPem, user: 'alice@contoso.example' })
+  return { entra, gateway, browser, scrape: async () => await scrape(gateway.managementPort) }
+}
+
+t.test('requests, tokens, sign-ins, ended sessions, store and provider are counted', async t => {
+  const { gateway: { url }, browser, scrape } = await startWorld(t)
+  await browser.fetch(`${url}/open/x?secret=1`)
+  await browser.fetch(`${url}/none`)
+  await browser.go(`${url}/orders/1?secret=2`)
+  for (let i = 0; i < 3; i++) await browser.fetch(`${url}/orders/${i}`)
+  await browser.visit(`${url}/.auth/logout`)
+  const { of, text } = await scrape()
+  t.equal(of('requests_total{route="/open/*",method="GET",status="200"}'), 1)
+  t.equal(of('requests_total{route="/*",method="GET",status="401"}'), 1)
+  t.equal(of('requests_total{route="/orders/*",method="GET",status="302"}'), 2, 'no session, then no consent yet')
+  t.equal(of('requests_total{route="/orders/*",method="GET",status="200"}'), 4)
+  t.equal(of('request_duration_seconds_count{route="/orders/*"}'), 6)
+  t.equal(of('overhead_seconds_count'), 5, 'what was forwarded')
+  t.equal(of('token_requests_total{source="interactive",outcome="consent_required"}'), 1)
+  t.equal(of('token_requests_total{source="interactive",outcome="ok"}'), 2, 'those that sign-ins brought')
+  t.equal(of('token_requests_total{source="refresh",outcome="ok"}') + of('token_requests_total{source="cache",outcome="ok"}'), 1, 'the first')
+  t.equal(of('token_requests_total{source="ready",outcome="ok"}'), 3, 'those after it')
+  t.equal(of('sign_ins_total{outcome="ok"}'), 2)
+  t.equal(of('sessions_ended_total{reason="signed-out"}'), 1)
+  t.equal(of('provider_request_seconds_count{grant="authorization_code",outcome="ok"}'), 2)
+  t.ok(of('store_operation_seconds_count{operation="claim",outcome="ok"}') >= 2)
+  t.ok(of('store_operation_seconds_sum{operation="claim",outcome="ok"}') > 0)
+  t.match(text, /^process_resident_memory_bytes \d/m, "the process's own are there, too")
+  // With its dash: means of times have as many threes in a row.
+  for (const secret of ['secret', 'alice', '33333333-3333', 'eyJ']) t.notOk(text.includes(secret), `${secret} is in none of them`)
+})
+
+t.test('refusals and faults are counted by what they are', async t => {
+  const { gateway: { url }, browser, scrape, entra } = await startWorld(t)
+  await browser.visit(`${url}/.auth/callback?state=x&code=y`)
+  await browser.visit(`${url}/.auth/callback?state=admin-consent&admin_consent=True`)
+  await browser.go(`${url}/x`)
+  entra.admin.fault({ endpoint: 'token', times: 5, status: 500, body: 'x' })
+  await browser.fetch(`${url}/orders/1`)
+  const { of } = await scrape()
+  t.equal(of('sign_ins_total{outcome="SG_SIGN_IN_MISMATCH"}'), 1)
+  t.equal(of('sign_ins_total{outcome="ok"}'), 1, 'that of a user, and not the consent of an administrator')
+  t.equal(of('token_requests_total{source="refresh",outcome="SG_PROVIDER_UNAVAILABLE"}'), 1)
+  t.equal(of('provider_request_seconds_count{grant="refresh_token",outcome="sts_unavailable"}'), 1)
+})
+
+t.test('what is open at the moment is told, and no more when it is over', async t => {
+  const { gateway: { url }, browser, scrape } = await startWorld(t)
+  await browser.go(`${url}/x`)
+  const cookie = `scopegate=${browser.cookies(url).get('scopegate')}`
+  const client = await openWebSocket(t, `${url}/live/x`, { cookie, origin: url })
+  client.socket.send('x')
+  await client.message()
+  const during = await scrape()
+  t.equal(during.of('websocket_open'), 1)
+  t.equal(during.of('upstream_in_flight{upstream="app"}'), 0, 'each upstream is there')
+  client.socket.close()
+  await client.closed
+  await until('none is open', async () => (await scrape()).of('websocket_open') === 0)
+})
+
+t.test('however many addresses are asked for, there are no more series', async t => {
+  const { gateway: { url }, browser, scrape } = await startWorld(t)
+  const series = async (): Promise<number> => (await scrape()).text.split('\n').filter(line => line.startsWith('scopegate_')).length
+  await browser.go(`${url}/x`)
+  await browser.fetch(`${url}/open/x`)
+  await browser.fetch(`${url}/.auth/unknown`)
+  const before = await series()
+  for (let i = 0; i < 50; i++) await Promise.all([`/open/${i}`, `/${i}`, `/.auth/${i}`].map(async path => await browser.fetch(url + path)))
+  t.equal(await series(), before)
+})
