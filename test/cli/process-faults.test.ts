@@ -2,7 +2,7 @@
  * This file does to the process what requests cannot: an error that nobody catches, a loop that is held up, and uploads that
  * nobody takes in. A module that is loaded beside the program does it on SIGUSR2.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -14,6 +14,7 @@ import { folder, type Running, serving, writeConfig } from '../support/process.t
 import { connectRaw, exchange, rawRequest, type RawConnection } from '../support/raw.ts'
 import { until } from '../support/redis.ts'
 import { startUpstream } from '../support/upstream.ts'
+import { residentBytes } from '../support/vitals.ts'
 
 t.before(build)
 t.jobs = 3
@@ -99,11 +100,6 @@ t.test('C13.3 after two seconds without a turn of the loop everything that waite
   t.equal((await exchange(t, port, { target: '/x' })).status, 200)
 })
 
-/** Resident memory of a process in bytes. */
-function residentBytes (pid: number): number {
-  return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
-}
-
 t.test('C13.4 uploads of a gigabyte that nobody takes in wait at their clients, not in memory', async t => {
   const uploads = 100
   const taken = new Set<object>()
@@ -137,7 +133,8 @@ t.test('C13.4 uploads of a gigabyte that nobody takes in wait at their clients, 
   })
   const grown = residentBytes(child.pid!) - before
   t.comment(`${Math.round(total / 2 ** 20)} MiB were sent, memory grew by ${Math.round(grown / 2 ** 20)} MiB`)
-  t.ok(grown < 100 * 2 ** 20, `${Math.round(grown / 2 ** 20)} MiB`)
+  // Under half a mebibyte of live buffers each, and what the collector has not yet taken back: by 1.0 in all on Node 24.
+  t.ok(grown < 2.5 * uploads * 2 ** 20, `${Math.round(grown / 2 ** 20)} MiB`)
   t.equal((await exchange(t, port, { target: '/.auth/me' })).status, 401, 'others are answered')
   for (const { socket } of clients) socket.destroy()
 })
