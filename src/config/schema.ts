@@ -47,7 +47,7 @@ const ServerSchema = closed({
   publicUrl: text('What browsers see: an origin. The redirect URI to register is this with /.auth/callback behind it.', {
     format: 'public-url', examples: ['https://portal.contoso.com']
   }),
-  trustedProxies: texts('Addresses or CIDR blocks of the proxies in front whose X-Forwarded-For is believed; empty means none.', 'address-block', { default: [] }),
+  trustedProxies: texts('Addresses or CIDR blocks of the proxies in front whose X-Forwarded-For, X-Request-Id and traceparent are believed; empty means none.', 'address-block', { default: [] }),
   management: Type.Optional(ManagementSchema),
   workers: WorkersSchema,
   limits: LimitsSchema

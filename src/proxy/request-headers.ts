@@ -1,6 +1,7 @@
 /**
  * This file decides what an upstream sees: the client's fields less those that are the gateway's, then the gateway's own.
  */
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { CompiledRoute } from '../config/compile.ts'
 import { withoutOwnCookies } from '../session/cookie.ts'
@@ -8,6 +9,7 @@ import type { Claims } from '../session/session.ts'
 import { createDecisions } from './decisions.ts'
 import { isHopByHop, isOwned, nominatedBy } from './field-names.ts'
 import { identityHeaders } from './identity-headers.ts'
+import type { PeerOf } from './peers.ts'
 
 /** What is the same for all routes. */
 export interface HeaderPolicy {
@@ -15,8 +17,7 @@ export interface HeaderPolicy {
   readonly isOwnCookie: (name: string) => boolean
   /** Names that some route's identity map sets: removed from clients on every route. Lower case. */
   readonly identityNames: ReadonlySet<string>
-  /** Whether an address is a proxy whose X-Forwarded-For is believed. */
-  readonly isTrustedProxy: (address: string) => boolean
+  readonly peerOf: PeerOf
 }
 
 /** What a request adds. */
@@ -59,13 +60,15 @@ export function requestHeaderWriter (route: CompiledRoute, policy: HeaderPolicy)
       else if (what === act.cookie) pushCookies(list, value, policy.isOwnCookie)
       else if (what === act.via) via += `${value}, `
       else if (what === act.forwardedFor) forwardedFor += `${value}, `
-      else if (what === act.trace) traceparent ??= value
-      else tracestate ??= value
+      // Two of them contradict each other: like one that is malformed.
+      else if (what === act.trace) traceparent = traceparent === undefined ? value : ''
+      else tracestate = tracestate === undefined ? value : `${tracestate},${value}`
     }
-    const peer = addressOf(request)
-    list.push('x-forwarded-for', policy.isTrustedProxy(peer) ? forwardedFor + peer : peer)
+    const { address, isTrusted } = policy.peerOf(request)
+    list.push('x-forwarded-for', isTrusted ? forwardedFor + address : address)
     list.push('x-forwarded-host', host, 'x-forwarded-proto', protocol, 'x-request-id', requestId)
-    pushTrace(list, traceparent, tracestate, requestId)
+    if (isTrusted) pushTrace(list, traceparent, tracestate, requestId)
+    else list.push('traceparent', newTrace(requestId))
     list.push('via', `${via}1.1 scopegate`)
     if (claims !== undefined) append(list, identity(claims))
     if (bearer !== undefined) list.push('authorization', bearer)
@@ -101,29 +104,34 @@ function pushCookies (list: string[], header: string, isOwn: (name: string) => b
   if (kept !== undefined) list.push('cookie', kept)
 }
 
-/** The peer's address; IPv4 in its own form also on a dual-stack socket. */
-export function addressOf (request: IncomingMessage): string {
-  const address = request.socket.remoteAddress ?? ''
-  return address.startsWith('::ffff:') ? address.slice(7) : address
+const ownId = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
+/** A trace that begins with a request, and can be found by the id of it where that is a UUID as they are made here. */
+function traceFor (requestId: string): string {
+  return newTrace(ownId.test(requestId) ? requestId : randomUUID())
 }
 
-/** A trace that begins with a request whose id is a UUID; its parts, since to replace the dashes costs more than the rest. */
-function newTrace (requestId: string): string {
-  const last = requestId.slice(19, 23) + requestId.slice(24)
-  return `00-${requestId.slice(0, 8)}${requestId.slice(9, 13)}${requestId.slice(14, 18)}${last}-${last}-00`
+/** Of the parts of a UUID, since to replace the dashes costs more than the rest. */
+function newTrace (uuid: string): string {
+  const last = uuid.slice(19, 23) + uuid.slice(24)
+  return `00-${uuid.slice(0, 8)}${uuid.slice(9, 13)}${uuid.slice(14, 18)}${last}-${last}-00`
 }
 
 const maxTraceStateLength = 512
 
+/** Of version 00, or of a later one, which begins like that and may have more behind it (W3C Trace Context, section 3.2.4). */
+const traceForm = /^(?!ff)([0-9a-f]{2})(-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(-.*)?$/
+
 /**
- * A trace context from outside is passed on when it is well formed, and begins here otherwise. Its state goes with it, or
- * not at all (W3C Trace Context, sections 3.2 and 3.3).
+ * The trace context of a trusted proxy is passed on when it is well formed, and begins here otherwise. Its state goes with it,
+ * or not at all (W3C Trace Context, sections 3.2 and 3.3).
  */
 function pushTrace (list: string[], traceparent: string | undefined, tracestate: string | undefined, requestId: string): void {
-  if (traceparent === undefined || !/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)) {
-    list.push('traceparent', newTrace(requestId))
+  const [, version, context, more] = (traceparent === undefined ? undefined : traceForm.exec(traceparent)) ?? []
+  if (context === undefined || (version === '00' && more !== undefined)) {
+    list.push('traceparent', traceFor(requestId))
     return
   }
-  list.push('traceparent', traceparent)
+  list.push('traceparent', `00${context}`)
   if (tracestate !== undefined && tracestate.length <= maxTraceStateLength) list.push('tracestate', tracestate)
 }

@@ -3,7 +3,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
-import { addressOf } from '../proxy/request-headers.ts'
+import type { PeerOf } from '../proxy/peers.ts'
 
 /** @param blocks - addresses and CIDR blocks, as the config has them */
 export function trustedProxies (blocks: readonly string[]): (address: string) => boolean {
@@ -22,17 +22,19 @@ export function trustedProxies (blocks: readonly string[]): (address: string) =>
  * The peer's address, or the right-most one of X-Forwarded-For that no trusted proxy has (security.md, H5): what stands
  * further left, whoever sent the request wrote himself.
  */
-export function clientAddresses (isTrusted: (address: string) => boolean): (request: IncomingMessage) => string {
+export function clientAddresses (peerOf: PeerOf, isTrusted: (address: string) => boolean): (request: IncomingMessage) => string {
   return request => {
-    let address = addressOf(request)
+    const peer = peerOf(request)
+    if (!peer.isTrusted) return peer.address
+    let { address } = peer
     const field = request.headers['x-forwarded-for']
     // Node joins several fields of the name to one text.
-    for (let rest = typeof field === 'string' ? field : ''; rest !== '' && isTrusted(address);) {
+    for (let rest = typeof field === 'string' ? field : ''; rest !== '';) {
       const comma = rest.lastIndexOf(',')
       const next = bareAddress(rest.slice(comma + 1).trim())
       if (next === undefined) break
       address = next
-      rest = comma < 0 ? '' : rest.slice(0, comma)
+      rest = comma < 0 || !isTrusted(address) ? '' : rest.slice(0, comma)
     }
     return address
   }

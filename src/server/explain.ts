@@ -142,7 +142,7 @@ async function follow (config: Config, compiled: CompiledConfig, asked: Asked, l
   const { name, sameSite } = config.session.cookie
   const witness = createWitness({ compiled, publicUrl, cookie: cookieForm(publicUrl, name, sameSite), target, claims })
   const streams = createStreams({ reader: { find: () => undefined }, now: Date.now })
-  const app = createApp(log, compiled)
+  const app = createApp(log, compiled, () => '')
   witness.watch(app)
   proxyRoutes(app, { ...witness.scope, streams })
   await app.inject({ method: method as 'GET', url: path, headers: { host, ...fromOurPages } })

@@ -16,6 +16,7 @@ import type { ManagementScope } from '../management/routes.ts'
 import { createManagementToken } from '../management/token.ts'
 import { identityNames } from '../proxy/identity-headers.ts'
 import { letterCaseRule } from '../proxy/letter-case.ts'
+import { createPeers } from '../proxy/peers.ts'
 import { proxyRoutes, type ProxyScope } from '../proxy/routes.ts'
 import { createStreams } from '../proxy/streams.ts'
 import { createUpstreams } from '../proxy/upstreams.ts'
@@ -24,8 +25,7 @@ import { cookieForm, isOwnCookie } from '../session/cookie.ts'
 import { createSessionIds } from '../session/ids.ts'
 import { createSessionLifecycle } from '../session/lifecycle.ts'
 import { createNameInLog, rememberName } from '../session/name-in-log.ts'
-import { issuedAt } from '../session/newer-claims.ts'
-import { createSessionReader, type LiveSession, takeClaims } from '../session/reader.ts'
+import { createSessionReader } from '../session/reader.ts'
 import { createSessionRecords, endedTopic } from '../session/records.ts'
 import { createKeyRing, type RingKey } from '../store/key-ring.ts'
 import { createSealer } from '../store/seal.ts'
@@ -37,8 +37,10 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { errorHandler, isNavigation, ownAnswerHeaders } from './answers.ts'
 import { createApp } from './app.ts'
 import { clientAddresses, trustedProxies } from './client-address.ts'
+import { endSession, renewClaims } from './dead-grants.ts'
 import { knownHosts } from './hosts.ts'
 import { buildManagementApp } from './management-app.ts'
+import { type RequestIdOf, requestIds } from './request-id.ts'
 import type { Shared } from './shared.ts'
 import { countUnderWay } from './under-way.ts'
 
@@ -58,6 +60,7 @@ export interface GatewayDeps {
 export interface Gateway {
   /** Whether a host name, without port and in lower case, is one that this gateway answers for. */
   readonly isKnownHost: (host: string) => boolean
+  readonly requestIdOf: RequestIdOf
   /** Answers one request whose target the listener has checked. */
   handle (request: IncomingMessage, response: ServerResponse): void
   /** Answers one request to the management listener. */
@@ -72,14 +75,15 @@ export interface Gateway {
 
 export async function buildGateway (config: Config, deps: GatewayDeps): Promise<Gateway> {
   const parts = createParts(config, deps)
-  const { compiled, provider, upstreams, store, reader, streams } = parts
+  const { compiled, provider, upstreams, store, reader, streams, peerOf } = parts
+  const requestIdOf = requestIds(peerOf)
   const unwatch = deps.metrics.watch({ upstreamsInFlight: upstreams.inFlight, openWebSockets: streams.openWebSockets })
   const unsubscribe = store.subscribe(endedTopic, key => {
     reader.forget(key)
     streams.endSession(key)
   }, reader.forgetAll)
   const underWay = countUnderWay()
-  const app = createApp(deps.log, compiled)
+  const app = createApp(deps.log, compiled, requestIdOf)
   app.addHook('onResponse', underWay.leave)
   registerAnswers(app, config, parts)
   app.register(async scope => await authRoutes(scope, authScope(config, parts)))
@@ -90,6 +94,7 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
   const routedPath = letterCaseRule(compiled.routes)
   return {
     isKnownHost: knownHosts(config),
+    requestIdOf,
     handle (request, response) {
       underWay.add(request.socket)
       const { path, routePath, query } = request.target!
@@ -165,10 +170,11 @@ function createParts (config: Config, { log, now, shared, metrics }: GatewayDeps
   const lifecycle = createSessionLifecycle({ records, ids, cookie, reader, byUser, publicProtocol, now })
   const upstreams = createUpstreams(config.upstreams)
   const streams = createStreams({ reader, now })
-  const isTrustedProxy = trustedProxies(config.server.trustedProxies)
+  const isTrusted = trustedProxies(config.server.trustedProxies)
+  const peerOf = createPeers(isTrusted)
   const rates = createRates({
     ...config.server.limits,
-    addressOf: clientAddresses(isTrustedProxy),
+    addressOf: clientAddresses(peerOf, isTrusted),
     now,
     onRefusal: (rate, address) => log.info({ event: 'rate-limited', rate, address }, 'a client address asks too often')
   })
@@ -188,7 +194,7 @@ function createParts (config: Config, { log, now, shared, metrics }: GatewayDeps
     provider,
     upstreams,
     streams,
-    isTrustedProxy,
+    peerOf,
     rates,
     metrics,
     nameInLog,
@@ -239,7 +245,7 @@ async function managementScope ({ server }: Config, parts: Parts, { isDraining }
 }
 
 function proxyScope (parts: Parts): ProxyScope {
-  const { compiled, upstreams, streams, publicUrl, cookie, reader, provider, isTrustedProxy, rates, nameInLog, log, now } = parts
+  const { compiled, upstreams, streams, publicUrl, cookie, reader, provider, peerOf, rates, nameInLog, log, now } = parts
   return {
     compiled,
     metrics: parts.metrics,
@@ -264,30 +270,10 @@ function proxyScope (parts: Parts): ProxyScope {
       publicUrl,
       isOwnCookie: isOwnCookie(cookie),
       identityNames: identityNames(compiled.routes),
-      isTrustedProxy,
+      peerOf,
       onPlantedCookie: route => log.warn({ event: 'cookie-planting', route: route.id }, 'an upstream tried to set a cookie of the gateway')
     }
   }
-}
-
-type SessionParts = Pick<Parts, 'reader' | 'records' | 'byUser' | 'metrics' | 'nameInLog' | 'log'>
-
-/** What needs the user, such as a second factor, waits until the user wants something that needs the claims. */
-async function renewClaims (parts: SessionParts & Pick<Parts, 'provider'>, live: LiveSession): Promise<void> {
-  const outcome = await parts.provider.renewClaims(live, issuedAt(live.session.claims))
-  if (outcome.kind === 'claims') takeClaims(live, outcome.claims)
-  else if (outcome.endSession) await endSession(parts, live)
-}
-
-/** The grant is dead: the account's tokens are gone already, and this session is of no use any more. */
-async function endSession ({ reader, records, byUser, metrics, nameInLog, log }: SessionParts, live: LiveSession): Promise<void> {
-  reader.forget(live.key)
-  await records.end(live.key)
-  // Again: a request in between may have read it.
-  reader.forget(live.key)
-  await byUser.remove(live.account, live.key)
-  metrics.sessionEnded('grant-dead')
-  log.info({ event: 'session-ended', audit: true, reason: 'grant-dead', user: rememberName(nameInLog, live) }, 'the provider ended a session')
 }
 
 function ringKeys ({ keys }: Config, generated: RingKey): readonly RingKey[] {

@@ -11,6 +11,7 @@ import { closeIfUnread } from '../proxy/request-body.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { ownFields } from './own-fields.ts'
 import { checkRequest, type Refusal } from './request-check.ts'
+import type { RequestIdOf } from './request-id.ts'
 import { watchStalls } from './stall.ts'
 import { acceptUpgrades, Incoming } from './upgrades.ts'
 
@@ -18,6 +19,7 @@ import { acceptUpgrades, Incoming } from './upgrades.ts'
 export interface Served {
   /** Whether a host name, without port and in lower case, is one that is answered for. */
   readonly isKnownHost: (host: string) => boolean
+  readonly requestIdOf: RequestIdOf
   handle (request: IncomingMessage, response: ServerResponse): void
   /** Says goodbye to open WebSockets, which Node does not count among its connections. */
   endWebSockets (why: 'shutdown'): void
@@ -75,7 +77,7 @@ export function createListener (config: Config['server'], first: Served, log: Lo
     // Left alone, it ends with its connection: what comes behind a refused request may be the rest of that one.
     if (turnedAway.has(request.socket)) return
     if (stall.isOn()) {
-      shed(request, response)
+      shed(request, response, served.requestIdOf(request))
       return
     }
     const checked = checkRequest(request, served.isKnownHost)
@@ -92,7 +94,7 @@ export function createListener (config: Config['server'], first: Served, log: Lo
   function turnAway (request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
     const { status, why } = refusal
     turnedAway.add(request.socket)
-    const requestId = randomUUID()
+    const requestId = served.requestIdOf(request)
     log.info({ requestId, event: 'target-refused', status, why }, 'a request was refused before any route')
     refuse(response, refusal, requestId)
   }
@@ -132,11 +134,11 @@ function refuse (response: ServerResponse, { status }: Refusal, requestId: strin
 }
 
 /** Answered as cheaply as can be: there is more waiting behind it. */
-function shed (request: IncomingMessage, response: ServerResponse): void {
+function shed (request: IncomingMessage, response: ServerResponse, requestId: string): void {
   closeIfUnread(request, response)
   const { code, status, title } = problemOf(new errors.SG_OVERLOADED())
   response.writeHead(status, { ...problemFields, 'scopegate-error': code, 'retry-after': '1' })
-  response.end(JSON.stringify({ type: `urn:scopegate:error:${code}`, title, status, code, requestId: randomUUID() }))
+  response.end(JSON.stringify({ type: `urn:scopegate:error:${code}`, title, status, code, requestId }))
 }
 
 const problemFields = { ...ownFields(), 'content-type': 'application/problem+json' }

@@ -122,7 +122,7 @@ export function createWitness ({ compiled, publicUrl, cookie, target, claims }: 
         onRefusal: (_route, by) => { refusedBy = by }
       },
       headers: {
-        publicUrl, isOwnCookie: isOwnCookie(cookie), identityNames: names, isTrustedProxy: () => false, onPlantedCookie: () => {}
+        publicUrl, isOwnCookie: isOwnCookie(cookie), identityNames: names, peerOf: () => stranger, onPlantedCookie: () => {}
       }
     },
     tell () {
@@ -131,6 +131,8 @@ export function createWitness ({ compiled, publicUrl, cookie, target, claims }: 
     }
   }
 }
+
+const stranger = { address: '', isTrusted: false }
 
 function liveAs (claims: Claims): LiveSession {
   const account = { tid: textOf(claims.tid), oid: textOf(claims.oid), homeAccountId: '', environment: '' }
@@ -146,8 +148,8 @@ function textOf (claim: unknown): string {
 /** What differs from request to request. */
 const differing: Readonly<Record<string, string>> = {
   'x-forwarded-for': '<address of the client>',
-  'x-request-id': '<new for each request>',
-  traceparent: '<that of the client, or new>'
+  'x-request-id': '<that of a trusted proxy, or new>',
+  traceparent: '<that of a trusted proxy, or new>'
 }
 
 /** The fields of a flat list that the client has not sent as they are. */

@@ -139,8 +139,10 @@ export function createSessionLifecycle (options: LifecycleOptions): SessionLifec
     for (const key of sessionKeys) {
       const session = await records.read(key)
       if (session !== undefined && !isMeant(session)) continue
-      await records.end(key)
-      if (session !== undefined) ended.push({ key, session, last: await leave({ key, session }) })
+      const isFirst = await records.end(key)
+      if (session === undefined) continue
+      const last = await leave({ key, session })
+      if (isFirst) ended.push({ key, session, last })
     }
     return ended
   }

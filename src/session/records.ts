@@ -18,8 +18,8 @@ export interface SessionRecords {
   update (key: string, session: Session): Promise<boolean>
   /** Makes room for a session that is about to begin: an empty record, which is no session. */
   prepare (key: string): Promise<void>
-  /** Ends a session on all replicas: the record first, then every copy. */
-  end (key: string): Promise<void>
+  /** Ends a session on all replicas: the record first, then every copy. @returns false when somebody else has ended it */
+  end (key: string): Promise<boolean>
 }
 
 export interface SessionRecordsOptions {
@@ -72,8 +72,10 @@ export function createSessionRecords (options: SessionRecordsOptions): SessionRe
       await store.update(key, sealer.seal('session-record', key, JSON.stringify(session)), remainingMs(session, now())),
     prepare: async key => { await store.set(key, sealer.seal('session-record', key, '{}'), preparedMs) },
     async end (key) {
-      await store.delete(key)
+      const isFirst = await store.delete(key)
+      // Also when it was gone: whoever took it away may have ended before he could tell.
       await store.publish(endedTopic, key).catch(onUntold)
+      return isFirst
     }
   }
 }

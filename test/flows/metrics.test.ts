@@ -79,6 +79,19 @@ t.test('refusals and faults are counted by what they are', async t => {
   t.equal(of('provider_request_seconds_count{grant="refresh_token",outcome="sts_unavailable"}'), 1)
 })
 
+t.test('a session that the provider ends is counted once, however many requests find out', async t => {
+  const { gateway: { url, clock, logged }, browser, scrape, entra } = await startWorld(t)
+  await browser.go(`${url}/orders/1`)
+  const pass = (seconds: number): void => { for (const one of [clock, entra.admin.clock]) one.advance(seconds) }
+  pass(3000)
+  t.equal((await browser.fetch(`${url}/x`)).status, 200, 'so that the session outlives its token')
+  entra.admin.updateUser('alice@contoso.example', { state: 'disabled' })
+  pass(3000)
+  await Promise.all(Array.from({ length: 20 }, async (_, i) => await browser.fetch(`${url}/orders/${i}`)))
+  t.equal((await scrape()).of('sessions_ended_total{reason="grant-dead"}'), 1)
+  t.equal(logged().split('"event":"session-ended"').length - 1, 1)
+})
+
 t.test('what is open at the moment is told, and no more when it is over', async t => {
   const { gateway: { url }, browser, scrape } = await startWorld(t)
   await browser.go(`${url}/x`)

@@ -192,7 +192,7 @@ t.test('an upstream\'s header section becomes one without cookies of ours, hops 
 
 t.test('a client\'s header section becomes one in which only the gateway speaks for the gateway', async () => {
   const write = requestHeaderWriter(routeOf('identityHeaders: easyauth'), {
-    publicUrl: new URL('https://gw.example'), isOwnCookie: ownCookie, identityNames: new Set(), isTrustedProxy: () => false
+    publicUrl: new URL('https://gw.example'), isOwnCookie: ownCookie, identityNames: new Set(), peerOf: () => ({ address: '192.0.2.7', isTrusted: false })
   })
   fc.assert(fc.property(section, fields => {
     const list = pairs(write(requestWith(fields), { claims: { oid: 'alice' }, bearer: 'Bearer ours', requestId: '0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f1' }))

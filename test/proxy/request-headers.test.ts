@@ -1,7 +1,8 @@
 /** This file checks what an upstream sees of a request: never what only the gateway may say (security.md, H and C2). */
 import t from 'tap'
 import type { CompiledRoute } from '../../src/config/compile.ts'
-import { addressOf, type Injected, requestHeaderWriter } from '../../src/proxy/request-headers.ts'
+import { createPeers } from '../../src/proxy/peers.ts'
+import { type Injected, requestHeaderWriter } from '../../src/proxy/request-headers.ts'
 import { ownCookie, pairs, requestWith, routeOf, valuesOf } from './support.ts'
 
 const requestId = '0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f1'
@@ -19,7 +20,7 @@ function writer ({ route = routeOf(), trusted = [], identityNames = [], publicUr
     publicUrl: new URL(publicUrl),
     isOwnCookie: ownCookie,
     identityNames: new Set(identityNames),
-    isTrustedProxy: address => trusted.includes(address)
+    peerOf: createPeers(address => trusted.includes(address))
   })
   return (fields: ReadonlyArray<readonly [string, string]>, injected: Partial<Injected> = {}, peer?: string): string[] =>
     write(requestWith(fields, peer), { claims: undefined, bearer: undefined, requestId, ...injected })
@@ -149,12 +150,6 @@ t.test('X-Forwarded-For is the peer\'s address, and the chain before it only fro
   t.same(valuesOf(write([['X_Forwarded_For', '6.6.6.6']], {}, '10.0.0.1'), 'x-forwarded-for'), ['10.0.0.1'])
 })
 
-t.test('the address of a peer is in its own form, also on a dual-stack socket', async t => {
-  for (const [remote, address] of [['::ffff:192.0.2.7', '192.0.2.7'], ['2001:db8::1', '2001:db8::1'], ['127.0.0.1', '127.0.0.1'], [undefined, '']]) {
-    t.equal(addressOf({ socket: { remoteAddress: remote } } as never), address)
-  }
-})
-
 t.test('host and scheme are those of the public URL alone', async t => {
   const forged: Array<[string, string]> = [['Host', 'evil'], ['X-Forwarded-Host', 'evil'], ['X-Forwarded-Proto', 'http'], ['Forwarded', 'host=evil;proto=http']]
   const list = writer({ publicUrl: 'https://portal.contoso.com:8443', trusted: ['192.0.2.7'] })(forged)
@@ -165,12 +160,15 @@ t.test('host and scheme are those of the public URL alone', async t => {
 
 const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
-t.test('a trace context goes on when it is well formed, otherwise one begins here', async t => {
-  const write = writer()
+/** The address of {@link requestWith}, unless it is told another. */
+const behindProxy = { trusted: ['192.0.2.7'] }
+
+t.test('a trace context of a trusted proxy goes on when it is well formed, otherwise one begins here', async t => {
+  const write = writer(behindProxy)
   t.same(valuesOf(write([['traceparent', trace]]), 'traceparent'), [trace])
   t.same(valuesOf(write([['TraceParent', trace]]), 'traceparent'), [trace])
   for (const wrong of [
-    '', 'x', trace.toUpperCase(), trace.slice(1), `${trace}0`, ` ${trace}`, `${trace}-x`, `01${trace.slice(2)}`, `ff${trace.slice(2)}`, '"><script>',
+    '', 'x', trace.toUpperCase(), trace.slice(1), `${trace}0`, ` ${trace}`, `${trace}-x`, `01${trace.slice(2)}x`, `ff${trace.slice(2)}`, '"><script>',
     '00-00000000000000000000000000000000-b7ad6b7169203331-01', '00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01', 'a'.repeat(16_000), `${trace}\xe4`
   ]) {
     const [own, ...more] = valuesOf(write([['traceparent', wrong]]), 'traceparent')
@@ -180,10 +178,41 @@ t.test('a trace context goes on when it is well formed, otherwise one begins her
   }
 })
 
+t.test('of a later version the part that is known goes on (W3C Trace Context, 3.2.4)', async t => {
+  const write = writer(behindProxy)
+  for (const later of [`01${trace.slice(2)}`, `cc${trace.slice(2)}-what-the-future-will-be-like`, `fe${trace.slice(2)}-`]) {
+    t.same(valuesOf(write([['traceparent', later]]), 'traceparent'), [trace], later)
+  }
+})
+
+t.test('two trace contexts are none', async t => {
+  const list = writer(behindProxy)([['traceparent', trace], ['Traceparent', trace], ['tracestate', 'a=1']])
+  t.match(valuesOf(list, 'traceparent'), [requestId.replaceAll('-', '')])
+  t.same(valuesOf(list, 'tracestate'), [])
+})
+
+t.test('a trace context of anybody else is replaced', async t => {
+  const list = writer()([['traceparent', trace], ['tracestate', 'a=1']])
+  t.match(valuesOf(list, 'traceparent'), [requestId.replaceAll('-', '')])
+  t.same(valuesOf(list, 'tracestate'), [])
+})
+
+t.test('a trace that begins with a request id of somebody else is well formed, and new each time', async t => {
+  const write = writer(behindProxy)
+  for (const requestId of ['x', 'a'.repeat(128), '00000000-0000-0000-0000-000000000000', '0F1E2D3C-4B5A-4978-8695-A4B3C2D1E0F1', '0f1e2d3c-4b5a-1978-8695-a4b3c2d1e0f1']) {
+    const begun = [write([], { requestId }), write([], { requestId })].map(list => valuesOf(list, 'traceparent')[0])
+    for (const one of begun) t.match(one, /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00$/, requestId)
+    t.not(begun[0], begun[1], requestId)
+  }
+})
+
 t.test('tracestate goes with the traceparent that it belongs to, and not without (W3C Trace Context, 3.3)', async t => {
-  t.same(valuesOf(writer()([['traceparent', trace], ['tracestate', 'a=1']]), 'tracestate'), ['a=1'])
-  t.same(valuesOf(writer()([['traceparent', 'broken'], ['tracestate', 'a=1']]), 'tracestate'), [])
-  t.same(valuesOf(writer()([['tracestate', 'a=1']]), 'tracestate'), [])
+  const write = writer(behindProxy)
+  t.same(valuesOf(write([['traceparent', trace], ['tracestate', 'a=1']]), 'tracestate'), ['a=1'])
+  t.same(valuesOf(write([['tracestate', 'a=1'], ['traceparent', trace], ['Tracestate', 'b=2']]), 'tracestate'), ['a=1,b=2'])
+  t.same(valuesOf(write([['traceparent', trace], ['tracestate', 'a'.repeat(513)]]), 'tracestate'), [])
+  t.same(valuesOf(write([['traceparent', 'broken'], ['tracestate', 'a=1']]), 'tracestate'), [])
+  t.same(valuesOf(write([['tracestate', 'a=1']]), 'tracestate'), [])
 })
 
 t.test('Via names every hop, ours last', async t => {
@@ -209,7 +238,7 @@ t.test('thousands of different names are decided as the first ones were', async 
 })
 
 t.test('requests with the same writer do not see each other', async t => {
-  const write = writer({ route: routeOf('identityHeaders: standard') })
+  const write = writer({ ...behindProxy, route: routeOf('identityHeaders: standard') })
   write([['Cookie', 'a=1'], ['Via', '1.0 a'], ['traceparent', trace]], { bearer: 'Bearer alice', claims: { oid: 'alice' } })
   const list = write([])
   t.same(pairs(list).map(([name]) => name), always)

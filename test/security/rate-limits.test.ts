@@ -5,7 +5,8 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { createRates } from '../../src/auth/rates.ts'
-import { clientAddresses, trustedProxies } from '../../src/server/client-address.ts'
+import { createPeers } from '../../src/proxy/peers.ts'
+import { clientAddresses } from '../../src/server/client-address.ts'
 import { createBrowser } from '../support/browser.ts'
 import { startEntra, startGateway } from '../support/gateway.ts'
 import { exchange } from '../support/raw.ts'
@@ -73,7 +74,8 @@ t.test('what stands left of the last untrusted address does not make another cli
 })
 
 t.test('without trusted proxies the header makes no client', async t => {
-  const counted = createRates({ ...rates, addressOf: clientAddresses(trustedProxies([])), now: () => 0, onRefusal: () => {} })
+  const addressOf = clientAddresses(createPeers(() => false), () => false)
+  const counted = createRates({ ...rates, addressOf, now: () => 0, onRefusal: () => {} })
   const request = (forwardedFor: string) => ({ headers: { 'x-forwarded-for': forwardedFor }, socket: { remoteAddress: '198.51.100.1' } })
   const begin = (forwardedFor: string): void => { counted.countEndpoint('/.auth/login', request(forwardedFor) as never) }
   for (let i = 0; i < 30; i++) begin(`203.0.113.${i}`)

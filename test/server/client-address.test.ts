@@ -1,9 +1,15 @@
 /** This file checks which address a request is taken to come from. */
 import type { IncomingMessage } from 'node:http'
 import t from 'tap'
+import { createPeers } from '../../src/proxy/peers.ts'
 import { clientAddresses, trustedProxies } from '../../src/server/client-address.ts'
 
-const ofClient = clientAddresses(trustedProxies(['10.0.0.0/8', '192.0.2.7', 'fd00::/8']))
+function addressesBehind (blocks: readonly string[]): (request: IncomingMessage) => string {
+  const isTrusted = trustedProxies(blocks)
+  return clientAddresses(createPeers(isTrusted), isTrusted)
+}
+
+const ofClient = addressesBehind(['10.0.0.0/8', '192.0.2.7', 'fd00::/8'])
 
 function from (peer: string, forwardedFor?: string): string {
   const headers = forwardedFor === undefined ? {} : { 'x-forwarded-for': forwardedFor }
@@ -35,7 +41,7 @@ t.test('C2.6 the right-most address that no trusted proxy has counts', async t =
 })
 
 t.test('C2.6 without trusted proxies nobody else is believed', async t => {
-  const untrusting = clientAddresses(trustedProxies([]))
+  const untrusting = addressesBehind([])
   const request = { headers: { 'x-forwarded-for': '198.51.100.1' }, socket: { remoteAddress: '10.0.0.1' } }
   t.equal(untrusting(request as unknown as IncomingMessage), '10.0.0.1')
 })

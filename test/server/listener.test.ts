@@ -1,4 +1,5 @@
 /** This file checks what the listener hands to a gateway and what it refuses itself, without a gateway behind it. */
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import t, { type Test } from 'tap'
 import { createListener } from '../../src/server/listener.ts'
@@ -17,6 +18,7 @@ async function listen (t: Test, limits: Record<string, number> = {}) {
   let logged = ''
   const listener = createListener(server, {
     isKnownHost: host => host === 'gw.example',
+    requestIdOf: () => randomUUID(),
     handle: (request, response) => {
       handled.push({ method: request.method, target: request.target!, host: request.headers.host })
       response.end('handled')
