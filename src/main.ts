@@ -18,7 +18,7 @@ const help = `scopegate <command> [--config FILE]
   sessions list USER, revoke USER or revoke --session ID: at a running gateway; sessions --help says more
 
 The config is config/gateway.yaml unless --config or SCOPEGATE_CONFIG says otherwise.
-LOG_LEVEL sets the log level: fatal, error, warn, info (the default), debug or trace.
+LOG_LEVEL sets the log level: fatal, error, warn, info (the default), debug, trace or silent.
 Exit codes: 0 fine, 1 problems found, 2 wrong usage, 70 cannot start, or cannot go on.
 `
 

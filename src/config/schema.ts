@@ -222,6 +222,11 @@ const KeysSchema = Type.Unsafe<Static<typeof KeyListSchema> | Static<typeof KeyF
   else: KeyFileSchema
 })
 
+const LoggingSchema = closed({
+  samplePercent: whole('How many lines of requests that went well are written: 100 is all, 10 every tenth, 0 none. What failed, was refused or was slow always has its line, and so has every event.', { min: 0, max: 100, default: 100 }),
+  slowSeconds: seconds('With a samplePercent below 100: requests that take this long always have their line.', { default: 1 })
+}, { description: 'The lines of requests in the log. How much else is written is set by LOG_LEVEL.', default: {} })
+
 export const ConfigSchema = closed({
   version: Type.Literal(1, { description: 'The version of this format.' }),
   server: ServerSchema,
@@ -229,6 +234,7 @@ export const ConfigSchema = closed({
   session: SessionSchema,
   store: StoreSchema,
   keys: Type.Optional(KeysSchema),
+  logging: LoggingSchema,
   upstreams: mapOf('upstream-name', UpstreamSchema, 'The applications behind the gateway, by name.'),
   routes: Type.Array(RouteSchema, {
     description: 'What is reachable: host first, then the longest literal path, then the method. What is not listed does not exist.', minItems: 1

@@ -209,7 +209,8 @@ type Parts = ReturnType<typeof createParts>
 function registerAnswers (app: FastifyInstance, config: Config, parts: Parts): void {
   const { compiled, needs, publicUrl, log, nameInLog, metrics } = parts
   const providerOrigin = new URL(config.entra.instance).origin
-  app.addHook('onResponse', recordRequest({ log, metrics, userOf: ({ live, caller }) => rememberName(nameInLog, live ?? caller) }))
+  const userOf = ({ live, caller }: FastifyRequest): string | undefined => rememberName(nameInLog, live ?? caller)
+  app.addHook('onResponse', recordRequest({ log, metrics, userOf, sampling: config.logging }))
   app.addHook('onSend', ownAnswerHeaders({ providerOrigin }))
   app.setErrorHandler(errorHandler({
     needs, publicOrigin: publicUrl.origin, unauthenticated: unauthenticatedBy(compiled)

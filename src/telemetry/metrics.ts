@@ -14,6 +14,7 @@ export type EndOfSession = 'signed-out' | 'provider' | 'revoked' | 'grant-dead'
 export interface FinishedRequest {
   /** As the config names it, an endpoint's path, or `none`. */
   readonly route: string
+  /** One of the usual ones, or `other`. */
   readonly method: string
   readonly status: number
   readonly seconds: number

@@ -18,9 +18,13 @@ export interface Finished {
   readonly seconds: number
 }
 
+/** Those of RFC 9110 and 5789 that are answered. Node's parser knows twice as many more, and each would be a series per route. */
+const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
 export function countRequest (metrics: Metrics, { request, reply, seconds }: Finished): void {
   const route = request.routeId ?? request.routeOptions.config.route ?? request.routeOptions.url ?? 'none'
-  metrics.request({ route, method: request.method, status: reply.raw.statusCode, seconds })
+  const method = methods.has(request.method) ? request.method : 'other'
+  metrics.request({ route, method, status: reply.raw.statusCode, seconds })
   if (route === '/.auth/callback') countSignIn(metrics, request, reply)
   countToken(metrics, request, reply)
 }

@@ -199,6 +199,8 @@ const certificates: Row[] = [
 const sessionAndKeys: Row[] = [
   ['idle longer than absolute', session('idleSeconds: ^3601, absoluteSeconds: 3600'), /must not be more than absoluteSeconds/],
   ['more than a day', session('absoluteSeconds: ^86401'), /at most 86400/],
+  ['a share of the lines as a fraction', configText({ more: 'logging: { samplePercent: ^0.1 }' }), /plain decimal digits/],
+  ['more than all lines', configText({ more: 'logging: { samplePercent: ^101 }' }), /at most 100/],
   ['a cookie that would be sent across sites', session('cookie: { sameSite: ^none }'), /must be one of lax, strict/],
   ['a cookie name with the prefix', session('cookie: { name: ^__Host-scopegate }'), /without the prefix/],
   ['a cookie name with a space', session('cookie: { name: ^a b }'), /cookie name/],

@@ -2,9 +2,11 @@
  * This file scrapes a gateway with people in it: what the metrics count is what happened, and nothing in them is about
  * anybody.
  */
+import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { createBrowser } from '../support/browser.ts'
 import { startEntra, startGateway } from '../support/gateway.ts'
+import { exchange } from '../support/raw.ts'
 import { until } from '../support/redis.ts'
 import { startUpstream } from '../support/upstream.ts'
 import { openWebSocket, startEchoUpstream } from '../support/websocket.ts'
@@ -105,6 +107,26 @@ t.test('what is open at the moment is told, and no more when it is over', async 
   client.socket.close()
   await client.closed
   await until('none is open', async () => (await scrape()).of('websocket_open') === 0)
+})
+
+t.test('names and labels are those of the documentation, and methods that are not usual are one', async t => {
+  const { gateway: { url, port }, browser, scrape } = await startWorld(t)
+  await browser.go(`${url}/orders/1`)
+  await browser.visit(`${url}/.auth/logout`)
+  for (const method of ['PROPFIND', 'REPORT', 'M-SEARCH', 'LINK']) await exchange(t, port, { method, target: '/open/x' })
+  const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8')
+  const documented = new Map([...page.matchAll(/^\| `([a-z_]+)` \|([a-z, ]*)\| .*\|$/gm)].map(([, name, labels]) =>
+    [`scopegate_${name}`, labels!.split(',').map(label => label.trim()).filter(label => label !== '')]))
+  const { of, text } = await scrape()
+  t.same([...text.matchAll(/^# TYPE (scopegate_\w+)/gm)].map(([, name]) => name).sort(), [...documented.keys()].sort())
+  const samples = [...text.matchAll(/^(scopegate_\w+?)(?:_bucket|_sum|_count)?(?:\{(.*)\})? \S+$/gm)]
+  for (const [sample, name, labels = ''] of samples) {
+    const names = [...labels.matchAll(/(\w+)="/g)].map(([, label]) => label).filter(label => label !== 'le')
+    t.same(names.sort(), documented.get(name!)?.toSorted(), sample)
+  }
+  t.ok(new Set(samples.map(([, name]) => name)).size >= 9, 'most of them have samples')
+  t.ok(of('requests_total{route="/open/*",method="other",status="200"}') >= 2)
+  t.notMatch(text, /PROPFIND|REPORT|SEARCH|LINK/)
 })
 
 t.test('however many addresses are asked for, there are no more series', async t => {

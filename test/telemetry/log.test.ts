@@ -97,10 +97,11 @@ t.test('nothing that is thrown breaks the log', async t => {
 
 t.test('the line of a request has its path, never its query, header fields or body', async t => {
   const { log, lines, text } = listen()
+  const sampling = { samplePercent: 100, slowSeconds: 1 }
   const app = fastify({ genReqId: () => 'request-1' })
   t.teardown(async () => { await app.close() })
   app.decorateRequest('tokenSource', undefined)
-  app.addHook('onResponse', recordRequest({ log, metrics: noMetrics, userOf: ({ method }) => method === 'POST' ? 'a-hash' : undefined }))
+  app.addHook('onResponse', recordRequest({ log, metrics: noMetrics, userOf: ({ method }) => method === 'POST' ? 'a-hash' : undefined, sampling }))
   app.post('/orders/*', { config: { route: 'POST /orders/*' } }, async (request, reply) => {
     request.tokenSource = 'cache'
     return reply.code(201).send({ body: secret })
