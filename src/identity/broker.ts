@@ -13,7 +13,7 @@ import { parseClaimsRequest } from './claims.ts'
 import { createFlights, createTurns } from './flights.ts'
 import type { OnBehalfOf } from './on-behalf-of.ts'
 import type { FormerHolder, SessionHolder, TokenHolder } from './holder.ts'
-import type { Account, ClaimsOutcome, IdClaims, TokenOutcome } from './provider.ts'
+import type { Account, ClaimsOutcome, ClaimsReading, TokenOutcome } from './provider.ts'
 import type { ReadyEntry } from './ready-tokens.ts'
 
 export interface BrokerOptions extends AccountDeps {
@@ -32,7 +32,7 @@ export interface Broker {
   /** @see IdentityProvider.acquire */
   acquire (holder: TokenHolder, scopeSet: number, claims?: string): TokenOutcome | Promise<TokenOutcome>
   /** @see IdentityProvider.newestClaims */
-  newestClaims (account: AccountName): Promise<IdClaims | undefined>
+  newestClaims (account: AccountName, seen: number): Promise<ClaimsReading>
   /** @see IdentityProvider.renewClaims */
   renewClaims (holder: SessionHolder, issuedAt: number): Promise<ClaimsOutcome>
   /** @see IdentityProvider.rejected */
@@ -119,7 +119,7 @@ export function createBroker (options: BrokerOptions): Broker {
 
   return {
     acquire,
-    newestClaims: account => newestClaims.read(records.keyOf(account)),
+    newestClaims: (account, seen) => newestClaims.readAgain(records.keyOf(account), seen),
     async renewClaims (holder, issuedAt) {
       const accountKey = records.keyOf(holder.account)
       const name = JSON.stringify([accountKey, issuedAt])

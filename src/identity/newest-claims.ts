@@ -3,14 +3,16 @@
  * with an older one goes by it.
  */
 import type { KeyRing } from '../store/key-ring.ts'
-import { createRecordSealer } from '../store/sealed.ts'
+import { createRecordSealer, notSeen, stampOf } from '../store/sealed.ts'
 import type { Store } from '../store/store.ts'
-import type { IdClaims } from './provider.ts'
+import type { ClaimsReading, IdClaims } from './provider.ts'
 
 /** Named by the key of the account's record. All operations throw `SG_STORE_UNAVAILABLE`. */
 export interface NewestClaims {
   /** @returns undefined when there are none, or none that open */
   read (accountKey: string): Promise<IdClaims | undefined>
+  /** @see IdentityProvider.newestClaims */
+  readAgain (accountKey: string, seen: number): Promise<ClaimsReading>
   /** For as long as the account's record lives. */
   keep (accountKey: string, claims: IdClaims, endsAt: number): Promise<void>
   /** Writes over claims that exist. @returns false when there are none: lost, or gone with a sign-out */
@@ -31,14 +33,22 @@ export function createNewestClaims ({ store, keys, now }: NewestClaimsOptions): 
   const nameOf = (accountKey: string): string => accountKey.replace(/^tc:/, 'uc:')
   const sealed = (name: string, claims: IdClaims): string => sealer.seal('account-claims', name, JSON.stringify(claims))
 
+  async function readAgain (accountKey: string, seen: number): Promise<ClaimsReading> {
+    const name = nameOf(accountKey)
+    const record = await store.get(name)
+    const stamp = stampOf(record)
+    if (stamp === seen) return 'as before'
+    const text = record === undefined ? undefined : sealer.open('account-claims', name, record)
+    // What opens was written here.
+    return { stamp, claims: text === undefined ? undefined : JSON.parse(text) as IdClaims }
+  }
+
   return {
     async read (accountKey) {
-      const name = nameOf(accountKey)
-      const record = await store.get(name)
-      const text = record === undefined ? undefined : sealer.open('account-claims', name, record)
-      // What opens was written here.
-      return text === undefined ? undefined : JSON.parse(text) as IdClaims
+      const reading = await readAgain(accountKey, notSeen)
+      return reading === 'as before' ? undefined : reading.claims
     },
+    readAgain,
     async keep (accountKey, claims, endsAt) {
       const name = nameOf(accountKey)
       await store.set(name, sealed(name, claims), endsAt - now())

@@ -24,6 +24,9 @@ export interface Account {
 }
 
 /** The claims of a verified token: a JSON object of at most 64 KiB. Values other than the named ones are unchecked. */
+/** Claims as they are kept, undefined when none are, and the stamp of their record; or that they are those one knows. */
+export type ClaimsReading = 'as before' | { readonly stamp: number, readonly claims: IdClaims | undefined }
+
 export interface IdClaims {
   readonly [name: string]: unknown
   readonly iss: string
@@ -213,9 +216,11 @@ export interface IdentityProvider {
 
   /**
    * The claims of the newest verified ID token of the account, whichever replica got it, at a sign-in or with any renewal.
-   * Costs one look into the store. @returns undefined when none are kept
+   * Costs one look into the store.
+   *
+   * @param seen - the stamp of those that the caller knows; NaN: none
    */
-  newestClaims (account: Account): Promise<IdClaims | undefined>
+  newestClaims (account: Account, seen: number): Promise<ClaimsReading>
 
   /**
    * Claims of the account that were issued after `issuedAt`: kept ones, else the provider is asked. One call at a time for

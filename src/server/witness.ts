@@ -138,7 +138,7 @@ function liveAs (claims: Claims): LiveSession {
   const account = { tid: textOf(claims.tid), oid: textOf(claims.oid), homeAccountId: '', environment: '' }
   const absoluteEndsAt = Infinity
   const session = { account, claims, createdAt: 0, idleEndsAt: Infinity, absoluteEndsAt }
-  return { kind: 'session', key: '', account, absoluteEndsAt, session, readAt: 0, claimsDueAt: Infinity }
+  return { kind: 'session', key: '', account, absoluteEndsAt, session, stamp: 0, claimsStamp: 0, readAt: 0, claimsDueAt: Infinity }
 }
 
 function textOf (claim: unknown): string {

@@ -6,6 +6,8 @@ export interface Copies {
   get (value: string): LiveSession | undefined
   /** Also makes the copy the newest. */
   keep (value: string, live: LiveSession): void
+  /** Makes a copy that is kept the newest again. */
+  use (live: LiveSession): void
   /** @param key - the name of the session's record */
   drop (key: string): void
   clear (): void
@@ -45,6 +47,12 @@ export function createCopies (maxBytes = heapShare(1 / 8)): Copies {
         if (bytes <= maxBytes || key === live.key) break
         drop(key)
       }
+    },
+    use (live) {
+      const own = kept.get(live.key)
+      if (own === undefined || copies.get(own.value) !== live) return
+      kept.delete(live.key)
+      kept.set(live.key, own)
     },
     drop,
     clear () {

@@ -7,13 +7,13 @@ import { findCookie } from './cookie.ts'
 import { createCopies } from './copies.ts'
 import type { SessionIds } from './ids.ts'
 import { dueAt, followUser } from './newer-claims.ts'
-import type { SessionRecords } from './records.ts'
+import type { Reading, SessionRecords } from './records.ts'
 import {
   type Account, type Claims, type Session, type SessionLimits, hasEnded, hasOutlivedItself, isDueForTouch, touchedSession
 } from './session.ts'
 
 /** A session as this process knows it. Also what the identity provider hands tokens to. */
-export interface LiveSession {
+export interface LiveSession extends Reading {
   /** Among those who can hold tokens. */
   readonly kind: 'session'
   /** The record's key: not secret, unique per sign-in. */
@@ -21,8 +21,9 @@ export interface LiveSession {
   readonly account: Account
   readonly absoluteEndsAt: number
   session: Session
-  /** When this copy was read, in epoch milliseconds. */
-  readonly readAt: number
+  stamp: number
+  /** When the store was asked last for this copy, in epoch milliseconds. */
+  readAt: number
   /** From when on its use has newer claims looked for, in epoch milliseconds. */
   claimsDueAt: number
   /** What the log calls the user, once a line has needed it. */
@@ -81,38 +82,60 @@ export function createSessionReader (options: SessionReaderOptions): SessionRead
     const cookie = findCookie(cookieHeader, cookieName)
     if (cookie.kind !== 'value') return undefined
     const copy = copies.get(cookie.value)
-    if (copy === undefined) return read(cookie.value)
+    if (copy === undefined) return readFirst(cookie.value)
     const at = now()
     // A clock that was set back makes the age negative: such a copy is not believed either.
     const age = at - copy.readAt
-    if (age < 0 || age > maxCopyAgeMs) return read(cookie.value)
+    if (age < 0 || age > maxCopyAgeMs) return read(cookie.value, copy.key)
     // Whether it is over is for the store to say: this clock may have been set wrong.
-    return hasEnded(copy.session, at) ? read(cookie.value) : copy
+    return hasEnded(copy.session, at) ? read(cookie.value, copy.key) : copy
   }
 
-  async function read (value: string): Promise<LiveSession | undefined> {
+  function readFirst (value: string): undefined | Promise<LiveSession | undefined> {
     const id = ids.unsign(value)
-    if (id === undefined) return undefined
-    const key = ids.recordKey(id)
+    return id === undefined ? undefined : read(value, ids.recordKey(id))
+  }
+
+  async function read (value: string, key: string): Promise<LiveSession | undefined> {
     for (;;) {
       const before = forgotten
-      const stored = await records.read(key)
+      const copy = copies.get(value)
+      const found = await records.readAgain(key, copy)
       // A sign-out while we were reading: what we hold may be older than it. Read again.
       if (before !== forgotten) continue
-      if (stored === undefined || hasOutlivedItself(stored, now())) {
+      if (found === undefined || hasOutlivedItself(found.session, now())) {
         copies.drop(key)
         return undefined
       }
-      const session = withCommonTexts(stored)
-      const { account, absoluteEndsAt, claims } = session
-      // A renewal that was begun, or has failed, is not begun anew because the copy is.
-      const claimsDueAt = Math.max(dueAt(claims), copies.get(value)?.claimsDueAt ?? 0)
-      const live: LiveSession = {
-        kind: 'session', key, account, absoluteEndsAt, session, readAt: now(), claimsDueAt, nameInLog: undefined
-      }
-      copies.keep(value, live)
-      return live
+      if (found === copy) return renewed(copy)
+      return keep(value, key, found, copy?.claimsDueAt)
     }
+  }
+
+  function renewed (copy: LiveSession): LiveSession {
+    copy.readAt = now()
+    copies.use(copy)
+    return copy
+  }
+
+  /** @param dueBefore - a renewal of claims that was begun, or has failed, is not begun anew because the copy is */
+  function keep (value: string, key: string, { session: stored, stamp, claimsStamp }: Reading, dueBefore = 0): LiveSession {
+    const session = withCommonTexts(stored)
+    const { account, absoluteEndsAt, claims } = session
+    const live: LiveSession = {
+      kind: 'session',
+      key,
+      account,
+      absoluteEndsAt,
+      session,
+      stamp,
+      claimsStamp,
+      readAt: now(),
+      claimsDueAt: Math.max(dueAt(claims), dueBefore),
+      nameInLog: undefined
+    }
+    copies.keep(value, live)
+    return live
   }
 
   function touch (live: LiveSession): void {
@@ -125,7 +148,7 @@ export function createSessionReader (options: SessionReaderOptions): SessionRead
     const touched = touchedSession(live.session, at, limits)
     live.session = touched
     records.update(live.key, touched).then(
-      existed => { if (!existed) copies.drop(live.key) },
+      stamp => { if (stamp === undefined) copies.drop(live.key); else live.stamp = stamp },
       onTouchFailed
     )
   }

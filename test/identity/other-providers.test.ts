@@ -4,7 +4,7 @@
  */
 import t, { type Test } from 'tap'
 import { fails } from './support/fails.ts'
-import { createGateway, orders, ordersScopes } from './support/gateway.ts'
+import { createGateway, newestClaims, orders, ordersScopes } from './support/gateway.ts'
 import { alice, bob, startProvider, tenant, tokens } from './support/provider.ts'
 
 const otherTenant = '55555555-5555-4555-8555-555555555555'
@@ -87,7 +87,7 @@ for (const [name, provider] of Object.entries(providers)) {
   t.test(`${name}: newer claims come with the scopes of a sign-in, without which there may be no answer`, async t => {
     const { entra, provider: running, clock, signIn } = await start(t, provider)
     const session = await signIn()
-    const { iat } = (await running.newestClaims(session.account))!
+    const { iat } = (await newestClaims(running, session.account))!
     clock.advance(3_600_000)
     entra.idClaims = { ...entra.idClaims, roles: ['Reader'] }
     t.match(await running.renewClaims(session, Number(iat)), { kind: 'claims', claims: { roles: ['Reader'] } })

@@ -4,7 +4,7 @@ import { createMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
 import { errors } from '../../src/errors.ts'
 import { createClock } from './support/clock.ts'
-import { createGateway, graph, keyRing, tokenOf, type Gateway } from './support/gateway.ts'
+import { createGateway, graph, keyRing, newestClaims, tokenOf, type Gateway } from './support/gateway.ts'
 import { alice, bob, startProvider } from './support/provider.ts'
 
 const minute = 60_000
@@ -22,7 +22,7 @@ async function createBench (t: Test, parts: Partial<Store> = {}) {
   const [one, two] = [await create(), await create()]
   entra.idClaims = { roles: ['Admin'] }
   const holder = await one.signIn()
-  const iat = async (): Promise<number> => Number((await one.provider.newestClaims(holder.account))?.['iat'])
+  const iat = async (): Promise<number> => Number((await newestClaims(one.provider, holder.account))?.['iat'])
   return { entra, clock, store, one, two, holder, iat }
 }
 
@@ -51,12 +51,12 @@ async function createLosingBench (t: Test) {
 
 t.test('a sign-in and every renewal leave the newest claims for all replicas', async t => {
   const { entra, clock, one, two, holder } = await createBench(t)
-  t.match(await two.provider.newestClaims(holder.account), { oid: alice, roles: ['Admin'] })
+  t.match(await newestClaims(two.provider, holder.account), { oid: alice, roles: ['Admin'] })
   entra.idClaims = { roles: ['Reader'] }
   clock.advance(minute)
   tokenOf(await one.provider.acquire(holder, graph))
-  t.match(await two.provider.newestClaims(holder.account), { oid: alice, roles: ['Reader'] })
-  t.equal(await two.provider.newestClaims({ ...holder.account, oid: bob }), undefined)
+  t.match(await newestClaims(two.provider, holder.account), { oid: alice, roles: ['Reader'] })
+  t.equal(await newestClaims(two.provider, { ...holder.account, oid: bob }), undefined)
 })
 
 t.test('newer claims cost one token request for all who ask, on all replicas, and none when a token was renewed meanwhile', async t => {
@@ -85,7 +85,7 @@ t.test('an ID token of another user, or that does not stand up, changes nothing'
     entra.idClaims = { roles: ['Owner'], ...claims }
     await t.rejects(one.provider.renewClaims(holder, first), { code: 'SG_PROVIDER_UNAVAILABLE' }, JSON.stringify(claims))
   }
-  t.match(await one.provider.newestClaims(holder.account), { oid: alice, roles: ['Admin'] })
+  t.match(await newestClaims(one.provider, holder.account), { oid: alice, roles: ['Admin'] })
 })
 
 t.test('a dead grant ends the session; its claims stay, so that no other session goes back to older ones', async t => {
@@ -93,7 +93,7 @@ t.test('a dead grant ends the session; its claims stay, so that no other session
   const first = await iat()
   entra.onToken = () => ({ status: 400, body: { error: 'invalid_grant', error_codes: [50057], error_description: 'AADSTS50057: no' } })
   t.match(await one.provider.renewClaims(holder, first), { kind: 'sign-in-needed', endSession: true })
-  t.match(await two.provider.newestClaims(holder.account), { oid: alice, roles: ['Admin'] })
+  t.match(await newestClaims(two.provider, holder.account), { oid: alice, roles: ['Admin'] })
   t.match(await two.provider.renewClaims(two.holder(holder.account), first), { kind: 'sign-in-needed', endSession: true }, 'and that of another session')
   t.equal(entra.calls.length, 2, 'the provider is not asked twice')
 })
@@ -137,7 +137,7 @@ for (const operation of ['update', 'set'] as const) {
     }
     await t.rejects(one.provider.renewClaims(holder, first), { code: 'SG_PROVIDER_UNAVAILABLE' })
     t.ok(isSignedOut)
-    t.equal(await one.provider.newestClaims(holder.account), undefined)
+    t.equal(await newestClaims(one.provider, holder.account), undefined)
   })
 }
 
@@ -161,7 +161,7 @@ t.test('after a sign-out there are no claims, and a renewal that was under way b
     return undefined
   }
   t.match(await one.provider.renewClaims(holder, await iat()), { kind: 'sign-in-needed', reason: 'sign_in_required' })
-  t.equal(await one.provider.newestClaims(holder.account), undefined)
+  t.equal(await newestClaims(one.provider, holder.account), undefined)
 })
 
 t.test('a store that fails is a failure, never "no news"', async t => {
@@ -177,7 +177,7 @@ t.test('a store that fails is a failure, never "no news"', async t => {
   })
   const first = await iat()
   isDown = true
-  await t.rejects(one.provider.newestClaims(holder.account), { code: 'SG_STORE_UNAVAILABLE' })
+  await t.rejects(newestClaims(one.provider, holder.account), { code: 'SG_STORE_UNAVAILABLE' })
   await t.rejects(one.provider.renewClaims(holder, first), { code: 'SG_STORE_UNAVAILABLE' })
 })
 
@@ -195,6 +195,6 @@ t.test('claims in the store are sealed, and those of one user are nobody else\'s
   const other = await one.signIn()
   const [theirs] = [...records.keys()].filter(key => key.startsWith('uc:') && key !== name)
   records.set(theirs!, record!)
-  t.equal(await one.provider.newestClaims(other.account), undefined)
-  t.match(await one.provider.newestClaims(holder.account), { oid: alice })
+  t.equal(await newestClaims(one.provider, other.account), undefined)
+  t.match(await newestClaims(one.provider, holder.account), { oid: alice })
 })

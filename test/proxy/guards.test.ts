@@ -21,7 +21,7 @@ const live = liveWith({ roles: ['Reader'] })
 /** A session with these claims, of a token that was issued just now. */
 function liveWith (claims: Claims): LiveSession {
   const session = sessionAt(1e12, { oid: account.oid, iat: 1e9, ...claims })
-  return { kind: 'session', key: 's:alice', account, absoluteEndsAt: 2e12, session, readAt: 1e12, claimsDueAt: 2e12 }
+  return { kind: 'session', key: 's:alice', account, absoluteEndsAt: 2e12, session, stamp: 1, claimsStamp: 0, readAt: 1e12, claimsDueAt: 2e12 }
 }
 
 interface World extends GuardDeps {

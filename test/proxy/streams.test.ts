@@ -8,7 +8,7 @@ import { account, sessionAt } from '../session/support.ts'
 import { eventually } from '../support/signed-in.ts'
 
 const liveAs = (key: string): LiveSession => ({
-  kind: 'session', key, account, absoluteEndsAt: 2e12, session: sessionAt(1e12), readAt: 1e12, claimsDueAt: Infinity
+  kind: 'session', key, account, absoluteEndsAt: 2e12, session: sessionAt(1e12), stamp: 1, claimsStamp: 0, readAt: 1e12, claimsDueAt: Infinity
 })
 
 interface Noted extends OpenStream {

@@ -32,6 +32,8 @@ export interface SessionWorld {
   readonly reader: SessionReader
   readonly touchFailures: unknown[]
   readonly sealer: RecordSealer
+  /** The names of records that were opened. */
+  readonly opened: readonly string[]
   /** Sessions whose claims were said to be due. */
   readonly due: readonly LiveSession[]
   /** From now on these are the newest claims of every account. */
@@ -47,28 +49,41 @@ export function sessionWorld (t: Test, parts: Partial<Store> = {}): SessionWorld
   const memory = createMemoryStore({ now: clock.now })
   t.teardown(memory.close)
   const calls: string[] = []
-  const real = { ...memory, ...parts }
+  const kept = { ...memory, ...parts }
   const store: Store = {
-    ...real,
+    ...kept,
     get: async key => {
       calls.push(`get ${key}`)
-      return await real.get(key)
+      return await kept.get(key)
     },
     update: async (key, value, ttlMs) => {
       calls.push(`update ${key}`)
-      return await real.update(key, value, ttlMs)
+      return await kept.update(key, value, ttlMs)
     }
   }
   const keys = createKeyRing([{ id: 'k1', secret: randomBytes(32) }], 'gw')
   const ids = createSessionIds(keys)
   const touchFailures: unknown[] = []
   const onTouchFailed = (error: unknown): void => { touchFailures.push(error) }
-  const sealer = createRecordSealer(keys)
+  const opened: string[] = []
+  const real = createRecordSealer(keys)
+  const sealer: RecordSealer = {
+    ...real,
+    open (purpose, context, sealed) {
+      opened.push(context)
+      return real.open(purpose, context, sealed)
+    }
+  }
   const broken: string[] = []
   const due: LiveSession[] = []
   let newest: Claims | undefined
+  async function newestClaims (_account: Account, seen: number): Promise<'as before' | { stamp: number, claims: Claims | undefined }> {
+    const stamp = newest === undefined ? 0 : Number(newest['iat'])
+    return stamp === seen ? 'as before' : { stamp, claims: newest }
+  }
+
   const records = createSessionRecords({
-    store, sealer, now: clock.now, newestClaims: async () => newest, onUntold: onTouchFailed, onBroken: () => { broken.push('broken') }
+    store, sealer, now: clock.now, newestClaims, onUntold: onTouchFailed, onBroken: () => { broken.push('broken') }
   })
   const reader = createSessionReader({
     records, ids, cookieName, limits, now: clock.now, onTouchFailed, onClaimsDue: live => { due.push(live) }
@@ -85,6 +100,7 @@ export function sessionWorld (t: Test, parts: Partial<Store> = {}): SessionWorld
     due,
     newest: claims => { newest = claims },
     sealer,
+    opened,
     broken,
     async signIn (claims) {
       const id = ids.generate()

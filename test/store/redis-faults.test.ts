@@ -166,7 +166,7 @@ t.test('a password that is wrong or missing: not ready, one line, and no passwor
 
 t.test('a user without rights: what is refused fails, what is allowed works', async t => {
   const server = await startRedis(t)
-  await server.cli('acl', 'setuser', 'reader', 'on', '>secret', '~gw:*', '+get', '+ping', '+hello', '+auth')
+  await server.cli('acl', 'setuser', 'reader', 'on', '>secret', '~gw:*', '+get', '+mget', '+ping', '+hello', '+auth')
   const { store } = openStore(t, { url: urlOf(server), username: 'reader', password: 'secret' })
   await store.ready()
   t.equal(await store.get('a'), undefined)

@@ -14,6 +14,7 @@ import { createTroubleLog, type Log } from '../trouble.ts'
 import { newVersion, textOf } from '../version.ts'
 import type { Connection } from './connect.ts'
 import { createEvictionWarning } from './eviction.ts'
+import { gathered } from './gathered.ts'
 import { keyvOver } from './keyv.ts'
 import { type RedisTargetOptions, targetOf } from './options.ts'
 import { createSubscriber } from './pub-sub.ts'
@@ -72,13 +73,17 @@ export function createRedisStore (options: RedisStoreOptions): RedisStore {
   )
   const named = (key: string): string => `${keyPrefix}:${key}`
   const isReady = (): boolean => link.isUp() && link.current()?.isUsable() === true && breaker.isClosed()
+  // Keys of several nodes cannot go into one command, and of several commands one could fail.
+  const get = target.topology.kind === 'cluster'
+    ? async (key: string) => await run(async ({ keyv }) => await keyv.get(key))
+    : gathered(async keys => await run(async ({ keyv }) => await keyv.getMany(keys)))
   const remove = async (key: string): Promise<boolean> => await run(async ({ keyv }) => await keyv.delete(key))
 
   return {
     isReady,
     async ready () { if (!isReady()) await new Promise<void>(resolve => { waiting.push(resolve) }) },
 
-    get: async key => await run(async ({ keyv }) => await keyv.get(key)),
+    get,
     async set (key, value, ttlMs) {
       // keyv takes 0 for "for ever".
       if (pxOf(ttlMs) <= 0) await remove(key)

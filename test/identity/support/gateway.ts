@@ -7,7 +7,7 @@ import { createScopeSets } from '../../../src/config/scope-sets.ts'
 import type { Config } from '../../../src/config/schema.ts'
 import { createEntraProvider, type EntraOptions } from '../../../src/identity/entra.ts'
 import type { SessionHolder } from '../../../src/identity/holder.ts'
-import type { Account, ReadyToken, RunningProvider, TokenOutcome } from '../../../src/identity/provider.ts'
+import type { Account, IdClaims, IdentityProvider, ReadyToken, RunningProvider, TokenOutcome } from '../../../src/identity/provider.ts'
 import { createKeyRing, generateKey } from '../../../src/store/key-ring.ts'
 import { createMemoryStore } from '../../../src/store/memory.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -108,6 +108,12 @@ export async function createGateway (t: Test, at: Place, options: GatewayOptions
       return holder(account)
     }
   }
+}
+
+/** The newest claims of an account, to somebody who has seen none. */
+export async function newestClaims (provider: Pick<IdentityProvider, 'newestClaims'>, account: Account): Promise<IdClaims | undefined> {
+  const reading = await provider.newestClaims(account, NaN)
+  return reading === 'as before' ? undefined : reading.claims
 }
 
 export function writeTemporary (t: Test, text: string | Buffer, name = 'file.pem'): string {
