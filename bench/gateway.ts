@@ -12,6 +12,7 @@ import { freePort, moduleCommand, startProcess } from './processes.ts'
 
 export interface Gateway {
   readonly port: number
+  readonly pid: number
   /** Of its inspector, where it was asked for. */
   readonly inspectorPort: number | undefined
 }
@@ -58,9 +59,9 @@ export async function startGateway (around: Surroundings, variant: Variant = {})
   const inspectorPort = variant.isInspected === true ? await freePort() : undefined
   const env: Record<string, string> = inspectorPort === undefined ? {} : { NODE_OPTIONS: `--inspect=127.0.0.1:${inspectorPort}` }
   const command = moduleCommand('../src/main.js', 'serve', '--config', file)
-  await startProcess(machine, cleanup, { role: variant.workers === 2 ? 'two-workers' : 'measured', command, env, port })
+  const { pid } = await startProcess(machine, cleanup, { role: variant.workers === 2 ? 'two-workers' : 'measured', command, env, port })
   while (!await isReady(managementPort)) await delay(50)
-  return { port, inspectorPort }
+  return { port, pid: pid!, inspectorPort }
 }
 
 async function isReady (managementPort: number): Promise<boolean> {

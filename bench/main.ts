@@ -3,7 +3,7 @@
  *
  * Options: `--only NAME,NAME`, `--rounds N`, `--seconds N`, `--sessions N`, `--guard` (only what CI watches; ends with 1
  * when a ratio stays far below its bar), `--name NAME` (of the files in bench/results), `--profile` (where the
- * gateway's time goes instead).
+ * gateway's time goes instead, for GETs, or for `--only` one of download, upload, routes).
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -12,6 +12,7 @@ import { tableOf } from './report.ts'
 import { type Findings, isMet } from './result.ts'
 import { folder, keep, run } from './run.ts'
 import { download, upload } from './scenarios/bodies.ts'
+import { cost } from './scenarios/cost.ts'
 import { get } from './scenarios/get.ts'
 import { routes, scopeSets, sessions } from './scenarios/growth.ts'
 import { coldReplica, halfLoad } from './scenarios/latency.ts'
@@ -23,7 +24,7 @@ import { workers } from './scenarios/workers.ts'
 import { createWorld, WrongAtApplication, type World } from './world.ts'
 
 const scenarios: readonly Scenario[] = [
-  get, download, upload, halfLoad, coldReplica, routes, scopeSets, providerCalls, webSocket, workers, memory, sessions
+  get, download, upload, cost, halfLoad, coldReplica, routes, scopeSets, providerCalls, webSocket, workers, memory, sessions
 ]
 
 /** What CI watches. Its machines are shared, and noise never makes a gateway faster: one good attempt is enough. */
@@ -52,7 +53,7 @@ const chosen = (values.guard ? guarded : scenarios).filter(({ name }) => wanted?
 
 await run(async (machine, cleanup) => {
   const world = await createWorld(machine, cleanup)
-  if (values.profile) console.log(await profileOf(world, plan.seconds, join(folder, `${values.name}.cpuprofile`)))
+  if (values.profile) console.log(await profileOf(world, values.only ?? 'get', plan.seconds, join(folder, `${values.name}.cpuprofile`)))
   else if (values.guard) process.exitCode = await holds(world) ? 0 : 1
   else keep(values.name, machine, await runAll(world))
 })

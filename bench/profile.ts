@@ -1,20 +1,31 @@
 /**
- * This file shows where a gateway's time goes while it serves the usual request: `npm run bench -- --profile`. The profile
- * itself is written beside the other results, for any viewer.
+ * This file shows where a gateway's time goes while it serves requests of one kind: `npm run bench -- --profile`. The
+ * profile itself is written beside the other results, for any viewer.
  */
 import { writeFileSync } from 'node:fs'
 import { attachInspector, type Profile } from './inspector.ts'
-import { shoot, writeRequests } from './load.ts'
+import { type Request, shoot, writeRequests } from './load.ts'
+import type { Session } from './people.ts'
 import { requestOf, type World } from './world.ts'
 
 const shown = 40
+const manyRoutes = 1000
+
+const kinds: Readonly<Record<string, (session: Session) => Request[]>> = {
+  get: session => [requestOf(session)],
+  download: session => [requestOf(session, { bytes: 100_000 })],
+  upload: session => [requestOf(session, { sendBytes: 10_240 })],
+  routes: session => Array.from({ length: manyRoutes }, (_, i) => requestOf(session, { path: `/teams/team-${i}/x` }))
+}
 
 /** @returns shares of the samples by function, the greatest first */
-export async function profileOf (world: World, seconds: number, file: string): Promise<string> {
+export async function profileOf (world: World, kind: string, seconds: number, file: string): Promise<string> {
+  const requestsOf = kinds[kind]
+  if (requestsOf === undefined) throw new Error(`there are profiles for ${Object.keys(kinds).join(', ')}`)
   const { machine, cleanup, wrk } = world
-  const gateway = await world.another({ isInspected: true })
+  const gateway = await world.another({ isInspected: true, moreRoutes: kind === 'routes' ? manyRoutes : 0 })
   const [session] = await world.signIn(1)
-  const requests = writeRequests(cleanup, [requestOf(session!)])
+  const requests = writeRequests(cleanup, requestsOf(session!))
   const load = async () => await shoot(machine, wrk, { port: gateway.port, file: requests, seconds })
   await load()
   const inspector = await attachInspector(gateway.inspectorPort!)

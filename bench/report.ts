@@ -7,7 +7,7 @@ import { type Figure, type Findings, isMet, type Row } from './result.ts'
 
 export function tableOf ({ rows, figures }: Findings): string {
   const lines = [['scenario', 'what', 'measured', 'bar', 'stretch', ''], ...rows.map(rowTexts)]
-  const who = [['scenario', 'who', 'per second', 'p50 ms', 'p99 ms'], ...figures.map(figureTexts)]
+  const who = [['scenario', 'who', 'per second', 'p50 ms', 'p99 ms', 'processor µs', 'system µs'], ...figures.map(figureTexts)]
   return `${aligned(lines)}\n\nMedians:\n${aligned(who)}\n`
 }
 
@@ -18,8 +18,9 @@ function rowTexts (row: Row): string[] {
   return [scenario, what, `${value.toFixed(2)} ${unit}`, limit, stretch === undefined ? '' : String(stretch), isMet(row) ? '' : 'NOT MET']
 }
 
-function figureTexts ({ scenario, who, perSecond, p50Ms, p99Ms }: Figure): string[] {
-  return [scenario, who, perSecond === undefined ? '' : Math.round(perSecond).toLocaleString('en'), p50Ms?.toFixed(2) ?? '', p99Ms?.toFixed(2) ?? '']
+function figureTexts ({ scenario, who, perSecond, p50Ms, p99Ms, micros, systemMicros }: Figure): string[] {
+  const rate = perSecond === undefined ? '' : Math.round(perSecond).toLocaleString('en')
+  return [scenario, who, rate, ...[p50Ms, p99Ms].map(ms => ms?.toFixed(2) ?? ''), ...[micros, systemMicros].map(us => us?.toFixed(0) ?? '')]
 }
 
 function aligned (lines: readonly string[][]): string {

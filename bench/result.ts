@@ -25,6 +25,10 @@ export interface Figure {
   readonly perSecond?: number
   readonly p50Ms?: number
   readonly p99Ms?: number
+  /** Processor time of a request, in microseconds. */
+  readonly micros?: number
+  /** How much of it is the system's. */
+  readonly systemMicros?: number
 }
 
 export interface Findings {

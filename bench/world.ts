@@ -18,6 +18,7 @@ import { nginxCommand } from './references/nginx.ts'
 /** What the gateway is compared with. */
 export interface Reference {
   readonly port: number
+  readonly pid: number
 }
 
 export interface World extends Surroundings {
@@ -86,16 +87,17 @@ async function startApp (machine: Machine, cleanup: Cleanup, entra: Emulator) {
 
 async function startReference (machine: Machine, cleanup: Cleanup, path: string, ...upstreams: number[]): Promise<Reference> {
   const port = await freePort()
-  await startProcess(machine, cleanup, { role: 'measured', command: moduleCommand(path, String(port), ...upstreams.map(String)), port })
-  return { port }
+  const command = moduleCommand(path, String(port), ...upstreams.map(String))
+  const { pid } = await startProcess(machine, cleanup, { role: 'measured', command, port })
+  return { port, pid: pid! }
 }
 
 async function startNginx (machine: Machine, cleanup: Cleanup, upstream: number): Promise<Reference | undefined> {
   const program = machine.find('nginx')
   if (program === undefined) return undefined
   const port = await freePort()
-  await startProcess(machine, cleanup, { role: 'measured', command: nginxCommand(program, cleanup, port, upstream), port })
-  return { port }
+  const { pid } = await startProcess(machine, cleanup, { role: 'measured', command: nginxCommand(program, cleanup, port, upstream), port })
+  return { port, pid: pid! }
 }
 
 /** The application saw somebody's request with something else than that user's token for that API. */
