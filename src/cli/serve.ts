@@ -8,6 +8,7 @@ import type { Drain } from '../server/listener.ts'
 import { createReloader, type InService, type Reloader } from '../server/reload.ts'
 import { createShared } from '../server/shared.ts'
 import { createSockets, type Sockets } from '../server/sockets.ts'
+import type { StoreDeps } from '../server/stores.ts'
 import { createLog, type Logger, logLevels, standardOutput } from '../telemetry/log.ts'
 import { createMetrics, noMetrics } from '../telemetry/metrics.ts'
 import type { Output } from './check.ts'
@@ -77,7 +78,8 @@ async function createDeps ({ server }: Config, level: string, isDraining: () => 
   const now = Date.now
   // Where they cannot be asked for, nothing is counted.
   const metrics = server.management === undefined ? noMetrics : await createMetrics(workerNumber())
-  return { log, now, isDraining, shared: createShared({ log, now }), metrics }
+  const onCheck: StoreDeps['onCheck'] = (outcome, seconds) => { metrics.storeOperation('check', outcome, seconds) }
+  return { log, now, isDraining, shared: createShared({ log, now, onCheck }), metrics }
 }
 
 async function listens (sockets: Sockets, { server }: Config, { err, log }: { err: Output, log: Logger }): Promise<boolean> {

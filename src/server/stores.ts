@@ -1,5 +1,6 @@
 /** This file makes the store that a config names. */
 import type { Config } from '../config/schema.ts'
+import type { OnCheck } from '../store/link.ts'
 import { createMemoryStore } from '../store/memory.ts'
 import { createRedisStore } from '../store/redis/store.ts'
 import { mysqlDialect } from '../store/sql/mysql.ts'
@@ -13,15 +14,17 @@ export interface StoreDeps {
   readonly log: Logger
   /** Epoch milliseconds, for the store in memory; the others go by their server's clock. */
   readonly now: () => number
+  /** Told whether a shared store answers, each second, also while nobody asks it for anything. */
+  readonly onCheck?: OnCheck
 }
 
 /** Shared stores are connected to in the background: a gateway starts, and serves what needs no session, without them. */
-export function createStore ({ redis, postgres, mysql, sqlite }: Config['store'], { log, now }: StoreDeps): Store {
-  if (redis !== undefined) return createRedisStore({ ...redis, log })
+export function createStore ({ redis, postgres, mysql, sqlite }: Config['store'], { log, now, onCheck }: StoreDeps): Store {
+  if (redis !== undefined) return createRedisStore({ ...redis, log, onCheck })
   if (postgres !== undefined) {
-    return createSqlStore({ dialect: postgresDialect(postgres), table: `${postgres.schema}.${postgres.table}`, log })
+    return createSqlStore({ dialect: postgresDialect(postgres), table: `${postgres.schema}.${postgres.table}`, log, onCheck })
   }
-  if (mysql !== undefined) return createSqlStore({ dialect: mysqlDialect(mysql), table: mysql.table, log })
-  if (sqlite !== undefined) return createSqlStore({ dialect: sqliteDialect(sqlite), table: sqlite.table, log })
+  if (mysql !== undefined) return createSqlStore({ dialect: mysqlDialect(mysql), table: mysql.table, log, onCheck })
+  if (sqlite !== undefined) return createSqlStore({ dialect: sqliteDialect(sqlite), table: sqlite.table, log, onCheck })
   return createMemoryStore({ now })
 }

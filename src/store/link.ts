@@ -18,6 +18,9 @@ export interface Link<C> {
   close (): Promise<void>
 }
 
+/** Told of each check that is over, and of each attempt at a connection, with its time in seconds. */
+export type OnCheck = (outcome: 'ok' | 'failed', seconds: number) => void
+
 export interface LinkOptions<C> {
   /** @param onLost - to be called when the connection breaks later */
   open (onLost: (cause: unknown) => void): Promise<C>
@@ -25,6 +28,7 @@ export interface LinkOptions<C> {
   onUp (connection: C): void
   /** Called for each failure, also for those that repeat. */
   onDown (cause: unknown): void
+  readonly onCheck?: OnCheck | undefined
 }
 
 const checkEveryMs = 1000
@@ -32,7 +36,7 @@ const minBackOffMs = 50
 const maxBackOffMs = 2000
 
 /** Tries for ever, first at once. Never throws: a gateway starts without its store. */
-export function createLink<C extends Checkable> ({ open, onUp, onDown }: LinkOptions<C>): Link<C> {
+export function createLink<C extends Checkable> ({ open, onUp, onDown, onCheck }: LinkOptions<C>): Link<C> {
   let current: C | undefined
   let opened = 0
   let inUse = 0
@@ -45,12 +49,8 @@ export function createLink<C extends Checkable> ({ open, onUp, onDown }: LinkOpt
     let failures = 0
     while (!state.isClosed) {
       try {
-        if (current === undefined || trouble !== undefined) await replace()
-        else {
-          await current.check()
-          // Only a connection that has lasted counts as a success: one that breaks at once must not be retried at once.
-          failures = 0
-        }
+        // Only a connection that has lasted counts as a success: one that breaks at once must not be retried at once.
+        if (await look() === 'lasted') failures = 0
         await pause(checkEveryMs)
         if (trouble !== undefined) throw trouble.cause
       } catch (cause) {
@@ -62,6 +62,20 @@ export function createLink<C extends Checkable> ({ open, onUp, onDown }: LinkOpt
     }
     await current?.close()
     current = undefined
+  }
+
+  /** Checks the connection, or opens another one where that is in doubt. */
+  async function look (): Promise<'lasted' | 'replaced'> {
+    const startedAt = performance.now()
+    let outcome: 'ok' | 'failed' = 'failed'
+    try {
+      const isDoubtful = current === undefined || trouble !== undefined
+      await (isDoubtful ? replace() : current!.check())
+      outcome = 'ok'
+      return isDoubtful ? 'replaced' : 'lasted'
+    } finally {
+      onCheck?.(outcome, (performance.now() - startedAt) / 1000)
+    }
   }
 
   async function replace (): Promise<void> {

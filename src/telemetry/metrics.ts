@@ -123,6 +123,8 @@ export async function createMetrics (worker?: number): Promise<Metrics> {
   const storeSeconds = histogram('store_operation_seconds', 'Operations of the store.', ['operation', 'outcome'], storeBuckets)
   const providerSeconds = histogram('provider_request_seconds', 'Requests to the identity provider.', ['grant', 'outcome'], providerBuckets)
   const reloads = counter('config_reloads_total', 'Configs that were to take over.', ['outcome'])
+  // Prometheus sees no increase in a series that begins with 1.
+  for (const outcome of ['ok', 'refused']) reloads.inc({ outcome }, 0)
   gauge('upstream_in_flight', 'Requests at an upstream that are not over.', ['upstream'], function () {
     this.reset()
     for (const { upstreamsInFlight } of levels) for (const [upstream, count] of upstreamsInFlight()) this.inc({ upstream }, count)

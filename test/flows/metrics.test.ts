@@ -2,12 +2,13 @@
  * This file scrapes a gateway with people in it: what the metrics count is what happened, and nothing in them is about
  * anybody.
  */
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { createBrowser } from '../support/browser.ts'
 import { startEntra, startGateway } from '../support/gateway.ts'
 import { exchange } from '../support/raw.ts'
-import { until } from '../support/redis.ts'
+import { startRedis, until } from '../support/redis.ts'
 import { startUpstream } from '../support/upstream.ts'
 import { openWebSocket, startEchoUpstream } from '../support/websocket.ts'
 
@@ -92,6 +93,29 @@ t.test('a session that the provider ends is counted once, however many requests 
   await Promise.all(Array.from({ length: 20 }, async (_, i) => await browser.fetch(`${url}/orders/${i}`)))
   t.equal((await scrape()).of('sessions_ended_total{reason="grant-dead"}'), 1)
   t.equal(logged().split('"event":"session-ended"').length - 1, 1)
+})
+
+t.test('a store that does not answer shows, also while nobody asks for anything', async t => {
+  const redis = await startRedis(t)
+  const gateway = await startGateway(t, {
+    upstreams: { app: { url: 'http://127.0.0.1:1' } },
+    routes: [{ path: '/*', upstream: 'app' }],
+    server: { management: { port: 0 } },
+    store: { type: 'redis', redis: { url: `redis://127.0.0.1:${redis.port}` } },
+    keys: [{ id: 'k1', key: randomBytes(32).toString('base64') }]
+  })
+  const checks = async (outcome: string): Promise<number> =>
+    (await scrape(gateway.managementPort)).of(`store_operation_seconds_count{operation="check",outcome="${outcome}"}`)
+  await until('good checks', async () => await checks('ok') >= 2)
+  t.equal(await checks('failed'), 0)
+  await redis.kill()
+  await until('failed checks', async () => await checks('failed') >= 2)
+})
+
+t.test('outcomes of reloads are there from the start, so that the first refusal is an increase', async t => {
+  const { scrape } = await startWorld(t)
+  const { text } = await scrape()
+  for (const outcome of ['ok', 'refused']) t.match(text, `scopegate_config_reloads_total{outcome="${outcome}"} 0`)
 })
 
 t.test('what is open at the moment is told, and no more when it is over', async t => {

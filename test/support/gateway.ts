@@ -63,7 +63,7 @@ export async function startGateway (t: Test, parts: GatewayParts): Promise<TestG
   let isDraining = false
   const { now } = clock
   const metrics = parts.server?.management === undefined ? noMetrics : await createMetrics()
-  const shared = createShared({ log, now })
+  const shared = createShared({ log, now, onCheck: (outcome, seconds) => { metrics.storeOperation('check', outcome, seconds) } })
   const gateway = await buildGateway(config, { log, now, isDraining: () => isDraining, shared, metrics })
   const sockets = createSockets(config.server, gateway, log)
   const { managementPort = -1 } = await sockets.listen()

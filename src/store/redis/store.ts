@@ -7,7 +7,7 @@
  */
 import { createBreaker } from '../breaker.ts'
 import { createGuard } from '../guard.ts'
-import { createLink } from '../link.ts'
+import { createLink, type OnCheck } from '../link.ts'
 import { takeLock } from '../lock.ts'
 import type { Store, Versioned, VersionedValue } from '../store.ts'
 import { createTroubleLog, type Log } from '../trouble.ts'
@@ -26,6 +26,7 @@ export interface RedisStoreOptions extends RedisTargetOptions {
   /** Before every key and channel, with a colon. Deployments that share a Redis must differ in it. */
   readonly keyPrefix: string
   readonly log: Log
+  readonly onCheck?: OnCheck | undefined
 }
 
 export interface RedisStore extends Store {
@@ -63,7 +64,8 @@ export function createRedisStore (options: RedisStoreOptions): RedisStore {
       for (const resolve of waiting) resolve()
       waiting = []
     },
-    onDown: trouble.down
+    onDown: trouble.down,
+    onCheck: options.onCheck
   })
   const run = createGuard(link, breaker, isAnswer)
   const subscriber = createSubscriber(

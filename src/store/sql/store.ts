@@ -7,7 +7,7 @@
  */
 import { createBreaker } from '../breaker.ts'
 import { createGuard } from '../guard.ts'
-import { createLink } from '../link.ts'
+import { createLink, type OnCheck } from '../link.ts'
 import { takeLock } from '../lock.ts'
 import type { Store, VersionedValue } from '../store.ts'
 import { createTopics } from '../topics.ts'
@@ -24,6 +24,7 @@ export interface SqlStoreOptions {
   /** An identifier, with its schema where there is one. Deployments that share a database must differ in it. */
   readonly table: string
   readonly log: Log
+  readonly onCheck?: OnCheck | undefined
   /** How often expired rows are swept out, in milliseconds. */
   readonly sweepMs?: number
 }
@@ -37,7 +38,7 @@ export interface SqlStore extends Store {
 const wholeMs = (ttlMs: number): number => Math.ceil(ttlMs)
 
 /** Connects in the background: neither this nor the start of a gateway depends on the database. */
-export function createSqlStore ({ dialect, table, log, sweepMs = 60_000 }: SqlStoreOptions): SqlStore {
+export function createSqlStore ({ dialect, table, log, onCheck, sweepMs = 60_000 }: SqlStoreOptions): SqlStore {
   const sql = createStatements(dialect, table)
   const now = (): number => performance.now()
   const breaker = createBreaker({ failures: 5, pauseMs: 10_000, now })
@@ -51,7 +52,8 @@ export function createSqlStore ({ dialect, table, log, sweepMs = 60_000 }: SqlSt
       for (const resolve of waiting) resolve()
       waiting = []
     },
-    onDown: trouble.down
+    onDown: trouble.down,
+    onCheck
   })
   const run = createGuard(link, breaker, dialect.isAnswer)
   const change = async (text: string, ...values: ReadonlyArray<string | number>): Promise<number> =>
