@@ -24,6 +24,7 @@ const services = [
   { path: '/usr/bin/openssl', debian: 'openssl', purpose: 'tests of upstreams over TLS' },
   { path: '/usr/bin/slowhttptest', debian: 'slowhttptest', purpose: 'tests of slow clients' },
   { path: '/usr/bin/faketime', debian: 'faketime', purpose: 'tests of clocks that differ' },
+  { path: '/usr/bin/promtool', debian: 'prometheus', purpose: 'tests of alerts' },
   { path: '/usr/bin/wrk', debian: 'wrk', purpose: 'benchmarks' },
   { path: '/usr/sbin/mariadbd', debian: 'mariadb-server', purpose: 'SQL store tests' },
   { path: '/usr/bin/pg_ctlcluster', debian: 'postgresql', purpose: 'SQL store tests' }
