@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { formatProblem, loadConfig } from '../src/config/load.ts'
 import { errors } from '../src/errors.ts'
+import { createMetrics } from '../src/telemetry/metrics.ts'
+import { alerts, panels } from './support/monitoring.ts'
 
 const root = join(import.meta.dirname, '..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -14,14 +16,47 @@ const pages = [
   ...readdirSync(join(root, 'docs/adr')).map(name => `docs/adr/${name}`)
 ]
 
-t.test('the runbook has every error code with its status, and no other', async t => {
-  const rows = [...read('docs/operations.md').matchAll(/^\| `(SG_\w+)` \| ([^|]+) \|/gm)].map(([, code, status]) => ({ code, status }))
-  t.same(rows.map(({ code }) => code).sort(), Object.keys(errors).sort())
+/** A heading's name in links to it, as GitHub makes it. */
+const anchorOf = (heading: string): string => heading.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-')
+const anchorsOf = (path: string): string[] =>
+  [...read(path).replace(/^```.*?^```/gms, '').matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading!))
+/** The parts of a page under headings of that level: heading -> text. */
+const sectionsOf = (path: string, level: string): Map<string, string> =>
+  new Map(read(path).split(new RegExp(`^${level} `, 'm')).slice(1).map(text => [text.slice(0, text.indexOf('\n')), text]))
+
+t.test('every error code has its entry with its status, and there is no other', async t => {
+  const entries = sectionsOf('docs/error-codes.md', '##')
+  t.same([...entries.keys()].sort(), Object.keys(errors).sort())
   for (const [code, Coded] of Object.entries(errors)) {
     const { statusCode } = new Coded()
-    const status = rows.find(row => row.code === code)?.status
-    t.ok(code === 'SG_CONFIG_INVALID' || status?.startsWith(String(statusCode)), `${code} ${status}`)
+    t.match(entries.get(code), code === 'SG_CONFIG_INVALID' ? /^No status:/m : new RegExp(`^Status ${statusCode}[,.]`, 'm'), code)
   }
+})
+
+t.test('every alert has its entry in the runbook, each entry an alert, and its address is right', async t => {
+  const entries = sectionsOf('docs/runbook.md', '###')
+  t.same([...entries.keys()].sort(), [...new Set(alerts.map(({ alert }) => alert))].sort())
+  for (const [alert, text] of entries) for (const part of ['**Users see**', '**Look at**', '**Do']) t.ok(text.includes(part), `${alert}: ${part}`)
+  const anchors = anchorsOf('docs/runbook.md')
+  for (const { alert, labels, annotations: { summary, description, runbook_url: address = '' } } of alerts) {
+    t.ok(summary && description && ['critical', 'warning'].includes(labels.severity ?? ''), alert)
+    t.equal(address, `docs/runbook.md#${anchorOf(alert)}`)
+    t.ok(anchors.includes(anchorOf(alert)), address)
+  }
+})
+
+t.test('every panel that the runbook sends people to is on the dashboard', async t => {
+  const titles = panels.map(({ title }) => title)
+  const named = [...read('docs/runbook.md').matchAll(/(?<!\*)\*([A-Z][^*]+)\*(?!\*)/g)].map(([, name]) => name!)
+  t.ok(named.length > 10)
+  t.same(named.filter(name => !titles.some(title => title.startsWith(name))), [])
+})
+
+t.test('every metric of ours is in the table of operations, and no other', async t => {
+  const text = await (await createMetrics()).text()
+  const registered = [...text.body.matchAll(/^# TYPE scopegate_(\w+) /gm)].map(([, name]) => name!)
+  const table = read('docs/operations.md').split('## Metrics')[1]!.split('## ')[0]!
+  t.same([...table.matchAll(/^\| `(\w+)` /gm)].map(([, name]) => name!).sort(), registered.sort())
 })
 
 t.test('codes named anywhere in the documents exist', async t => {
@@ -71,6 +106,14 @@ t.test('links to files of the project lead somewhere', async t => {
     const prose = read(path).replace(/`[^`\n]+`/g, '')
     const targets = [...prose.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, target]) => target!)
     t.same(targets.filter(target => !existsSync(join(root, dirname(path), target))), [], path)
+  }
+})
+
+t.test('links into a page lead to one of its headings', async t => {
+  for (const path of pages) {
+    const prose = read(path).replace(/`[^`\n]+`/g, '')
+    const links = [...prose.matchAll(/\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)/g)].map(([, target, anchor]) => [target === '' ? path : join(dirname(path), target!), anchor!] as const)
+    t.same(links.filter(([target, anchor]) => target.endsWith('.md') && !anchorsOf(target).includes(anchor)), [], path)
   }
 })
 

@@ -1,5 +1,6 @@
 /** This file checks that the line of a request tells whose it was, without saying who, and where its token came from. */
 import t from 'tap'
+import { createBrowser } from '../support/browser.ts'
 import { startEntra, startGateway } from '../support/gateway.ts'
 import { eventually, signIn } from '../support/signed-in.ts'
 import { startUpstream } from '../support/upstream.ts'
@@ -36,4 +37,21 @@ t.test('lines of a user have one name, that of nobody else, and the source of ea
   t.same(lines().filter(({ event }) => event === 'signed-in').map(line => line.user), [user, of('/orders/3').user])
   t.not(of('/orders/3').user, user)
   t.notMatch(logged(), /alice|bob|33333333-3333/)
+})
+
+t.test('from what a page or a problem document says, a stranger gets to the lines of the request and their cause', async t => {
+  const { url, logged } = await startGateway(t, {
+    upstreams: { gone: { url: 'http://127.0.0.1:1' } },
+    routes: [{ path: '/*', upstream: 'gone', access: 'public' }]
+  })
+  const browser = createBrowser(t)
+  const page = await browser.visit(`${url}/page`)
+  const { code, requestId } = (await browser.fetch(`${url}/data`)).json()
+  const said = (name: string): string => new RegExp(`data-testid="${name}">([^<]+)<`).exec(page.body)?.[1] ?? ''
+  for (const [path, wanted, id] of [['/page', said('error-code'), said('request-id')], ['/data', code, requestId]]) {
+    t.equal(wanted, 'SG_UPSTREAM_UNREACHABLE')
+    const lines = (): any[] => logged().split('\n').filter(line => id !== '' && line.includes(`"requestId":"${id}"`)).map(line => JSON.parse(line))
+    t.ok(await eventually(() => lines().some(line => line.path === path && line.status === 502), 10_000), 'whose it was')
+    t.match(lines().find(line => line.code === wanted), { level: 'warn', cause: /ECONNREFUSED/ }, 'and why')
+  }
 })
