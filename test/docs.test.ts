@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { formatProblem, loadConfig } from '../src/config/load.ts'
 import { errors } from '../src/errors.ts'
-import { createMetrics } from '../src/telemetry/metrics.ts'
 import { alerts, panels } from './support/monitoring.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -50,13 +49,6 @@ t.test('every panel that the runbook sends people to is on the dashboard', async
   const named = [...read('docs/runbook.md').matchAll(/(?<!\*)\*([A-Z][^*]+)\*(?!\*)/g)].map(([, name]) => name!)
   t.ok(named.length > 10)
   t.same(named.filter(name => !titles.some(title => title.startsWith(name))), [])
-})
-
-t.test('every metric of ours is in the table of operations, and no other', async t => {
-  const text = await (await createMetrics()).text()
-  const registered = [...text.body.matchAll(/^# TYPE scopegate_(\w+) /gm)].map(([, name]) => name!)
-  const table = read('docs/operations.md').split('## Metrics')[1]!.split('## ')[0]!
-  t.same([...table.matchAll(/^\| `(\w+)` /gm)].map(([, name]) => name!).sort(), registered.sort())
 })
 
 t.test('codes named anywhere in the documents exist', async t => {
