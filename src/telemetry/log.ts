@@ -29,6 +29,16 @@ function gathering (output: ReturnType<typeof pino.destination>, maxBytes: numbe
   const { write, flush, flushSync } = output
   let gathered = ''
   let bytes = 0
+  let dropped = 0
+
+  output.on('drop', (lines: string) => { dropped += lines.split('\n').length - 1 })
+  // When all that was kept is out: the gap in the log is where this stands.
+  output.on('drain', () => {
+    if (dropped === 0) return
+    const lines = dropped
+    dropped = 0
+    write.call(output, droppedLine(lines))
+  })
 
   function pass (): void {
     if (bytes === 0) return
@@ -54,6 +64,11 @@ function gathering (output: ReturnType<typeof pino.destination>, maxBytes: numbe
       flushSync.call(output)
     }
   })
+}
+
+function droppedLine (lines: number): string {
+  const msg = 'nobody read the log for a while, and lines were dropped'
+  return `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), event: 'lines-dropped', lines, msg })}\n`
 }
 
 export function createLog (level: string, destination: DestinationStream): Logger {
