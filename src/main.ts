@@ -2,8 +2,7 @@
 /**
  * This file is the command line: arguments, environment and signals in, an exit code out. Nothing else touches `process`.
  */
-import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { configFile, divide, readArguments } from './cli/arguments.ts'
 import type { Ending } from './cli/ending.ts'
 import type { Control } from './cli/serve.ts'
 import { isWorker, leavePrimary, workerControl } from './cli/workers.ts'
@@ -11,7 +10,7 @@ import { isWorker, leavePrimary, workerControl } from './cli/workers.ts'
 const help = `scopegate <command> [--config FILE]
 
   serve    load the config and serve (the default command); SIGTERM drains, SIGHUP reloads
-  check    print every problem of the config and its secrets; exit 1 if there is one
+  check    print every problem of the config and its secrets, with --online also of what it reaches; check --help says more
   explain METHOD URL   what would happen to a request, and why; explain --help says more
   schema   print the JSON Schema of the config
   keygen   print a new entry for the key ring
@@ -24,66 +23,60 @@ Exit codes: 0 fine, 1 problems found, 2 wrong usage, 70 cannot start, or cannot 
 
 const { env, stdout: out, stderr: err } = process
 
-type Command = (file: string) => Promise<number>
+type Command = (args: readonly string[]) => Promise<number>
 
 /** Each loads what it needs when it is its turn: most of the program is there to serve. */
 const commands: Readonly<Record<string, Command>> = {
-  async serve (file) {
+  serve: plain('serve', async file => {
     const control = isWorker() ? controlOfWorker() : processControl()
     const { serve } = await import('./cli/serve.ts')
     return await serve({ file, env, err, control })
-  },
-  async check (file) {
+  }),
+  async check (args) {
     const { check } = await import('./cli/check.ts')
-    return check({ file, env, out, err })
+    return await check({ args, env, out, err })
   },
-  async schema () {
+  async explain (args) {
+    const { explain } = await import('./cli/explain.ts')
+    return await explain({ args, env, out, err })
+  },
+  schema: plain('schema', async () => {
     const { schema } = await import('./cli/schema.ts')
     return schema({ out })
-  },
-  async keygen () {
+  }),
+  keygen: plain('keygen', async () => {
     const { keygen } = await import('./cli/keygen.ts')
     return keygen({ out, now: Date.now() })
+  }),
+  async sessions (args) {
+    const { sessions } = await import('./cli/sessions.ts')
+    return await sessions({ args, env, out, err })
   }
 }
 
 async function main (argv: readonly string[]): Promise<number> {
-  if (argv[0] === 'sessions') {
-    const { sessions } = await import('./cli/sessions.ts')
-    return await sessions({ args: argv.slice(1), env, out, err })
-  }
-  if (argv[0] === 'explain') {
-    const { explain } = await import('./cli/explain.ts')
-    return await explain({ args: argv.slice(1), env, out, err })
-  }
-  const parsed = parse(argv)
-  if (parsed === undefined) {
-    err.write(help)
-    return 2
-  }
-  if (parsed.values.help === true) {
-    out.write(help)
-    return 0
-  }
-  const [name = 'serve', ...rest] = parsed.positionals
+  const { name, args } = divide(argv, 'serve')
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (command === undefined || rest.length > 0) {
-    err.write(`unknown command: ${[name, ...rest].join(' ')}\n\n${help}`)
-    return 2
-  }
-  return await command(resolve(parsed.values.config ?? env.SCOPEGATE_CONFIG ?? 'config/gateway.yaml'))
+  return command === undefined ? wrongUsage(`there is no command ${name}`) : await command(args)
 }
 
-function parse (argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: { config: { type: 'string' }, help: { type: 'boolean', short: 'h' } }
-    })
-  } catch {
-    return undefined
+/** A command that knows no options but the config and `--help`. */
+function plain (name: string, run: (file: string) => Promise<number>): Command {
+  return async args => {
+    const read = readArguments(args, { config: { type: 'string' } })
+    if (read.kind === 'wrong') return wrongUsage(read.why)
+    if (read.values.help === true) {
+      out.write(help)
+      return 0
+    }
+    const [surplus] = read.positionals
+    return surplus === undefined ? await run(configFile(read.values.config, env)) : wrongUsage(`${name} takes no ${surplus}`)
   }
+}
+
+function wrongUsage (why: string): number {
+  err.write(`${why}\n\n${help}`)
+  return 2
 }
 
 /** Signals are the primary's: at a terminal they reach every process of the group. */

@@ -1,11 +1,11 @@
 /** This file is `scopegate explain`: what the gateway would do with a request, without sending it. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { formatProblem, loadConfig } from '../config/load.ts'
 import { explain as explainRequest } from '../server/explain.ts'
 import type { Claims } from '../session/session.ts'
 import { createLog } from '../telemetry/log.ts'
+import { configFile, readArguments } from './arguments.ts'
 import type { Output } from './check.ts'
 import { explanationText } from './explanation-text.ts'
 
@@ -31,18 +31,18 @@ export interface ExplainOptions {
 
 /** @returns the exit code: 0 whatever the answer is, 1 when there can be none, 2 for wrong usage */
 export async function explain ({ args, env, out, err }: ExplainOptions): Promise<number> {
-  const parsed = parse(args)
-  if (parsed?.values.help === true) {
+  const read = readArguments(args, { config: { type: 'string' }, as: { type: 'string' }, json: { type: 'boolean' } })
+  if (read.kind === 'arguments' && read.values.help === true) {
     out.write(help)
     return 0
   }
-  const [method, url, ...rest] = parsed?.positionals ?? []
-  if (parsed === undefined || method === undefined || url === undefined || rest.length > 0) {
-    err.write(help)
+  const [method, url, ...rest] = read.kind === 'arguments' ? read.positionals : []
+  if (read.kind === 'wrong' || method === undefined || url === undefined || rest.length > 0) {
+    err.write(`${read.kind === 'wrong' ? read.why : 'explain takes a method and a URL'}\n\n${help}`)
     return 2
   }
-  const { config: file = env.SCOPEGATE_CONFIG ?? 'config/gateway.yaml', as, json } = parsed.values
-  const loaded = loadConfig({ file: resolve(file), env })
+  const { config, as, json } = read.values
+  const loaded = loadConfig({ file: configFile(config, env), env })
   if (loaded.kind === 'problems') {
     for (const problem of loaded.problems) err.write(`${formatProblem(problem)}\n`)
     return 1
@@ -55,20 +55,6 @@ export async function explain ({ args, env, out, err }: ExplainOptions): Promise
   const explanation = await explainRequest(loaded.config, { method, url, claims: claims?.claims }, createLog('silent', { write () {} }))
   out.write(json === true ? `${JSON.stringify(explanation)}\n` : explanationText(explanation))
   return 0
-}
-
-function parse (args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        config: { type: 'string' }, as: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
-      }
-    })
-  } catch {
-    return undefined
-  }
 }
 
 type ReadClaims = { readonly kind: 'claims', readonly claims: Claims } | { readonly kind: 'unusable', readonly why: string }

@@ -1,8 +1,7 @@
 /** This file is `scopegate sessions`: lists and ends sessions through the management listener of a running gateway. */
-import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { parseUser } from '../management/user.ts'
 import { isRecordKey } from '../session/ids.ts'
+import { configFile, readArguments } from './arguments.ts'
 import type { Output } from './check.ts'
 import { ask, type Wish } from './management-client.ts'
 import { findPlace } from './management-place.ts'
@@ -30,20 +29,30 @@ export interface SessionsOptions {
   readonly err: Output
 }
 
+const options = {
+  config: { type: 'string' }, url: { type: 'string' }, 'token-file': { type: 'string' }, session: { type: 'string' }, json: { type: 'boolean' }
+} as const
+
+/** What of the arguments says what is wanted. */
+interface Wanted {
+  readonly positionals: readonly string[]
+  readonly values: { readonly session?: string | undefined, readonly url?: string | undefined }
+}
+
 /** @returns the exit code: 0 when it was done, 1 when it could not be, 2 for wrong usage */
 export async function sessions ({ args, env, out, err }: SessionsOptions): Promise<number> {
-  const parsed = parse(args)
-  if (parsed?.values.help === true) {
+  const read = readArguments(args, options)
+  if (read.kind === 'arguments' && read.values.help === true) {
     out.write(help)
     return 0
   }
-  const wish = parsed && wishOf(parsed)
-  if (wish === undefined) {
-    err.write(help)
+  const wish = read.kind === 'arguments' ? wishOf(read) : undefined
+  if (read.kind === 'wrong' || wish === undefined) {
+    err.write(`${read.kind === 'wrong' ? read.why : 'sessions does not take that'}\n\n${help}`)
     return 2
   }
-  const { config = env.SCOPEGATE_CONFIG ?? 'config/gateway.yaml', url, 'token-file': tokenFile, json } = parsed!.values
-  const found = findPlace({ file: resolve(config), env, url, tokenFile })
+  const { config, url, 'token-file': tokenFile, json } = read.values
+  const found = findPlace({ file: configFile(config, env), env, url, tokenFile })
   if (found.kind === 'problems') {
     for (const line of found.lines) err.write(`${line}\n`)
     return 1
@@ -57,27 +66,6 @@ export async function sessions ({ args, env, out, err }: SessionsOptions): Promi
   return 0
 }
 
-function parse (args: readonly string[]) {
-  try {
-    const parsed = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        config: { type: 'string' },
-        url: { type: 'string' },
-        'token-file': { type: 'string' },
-        session: { type: 'string' },
-        json: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' }
-      }
-    })
-    const { url } = parsed.values
-    return url === undefined || isOrigin(url) ? parsed : undefined
-  } catch {
-    return undefined
-  }
-}
-
 /** An address and nothing behind it: whatever else it had would be lost. */
 function isOrigin (text: string): boolean {
   if (!URL.canParse(text)) return false
@@ -86,7 +74,8 @@ function isOrigin (text: string): boolean {
 }
 
 /** Exactly one of a user and a session, and only of the right form: what ends sessions must not guess. */
-function wishOf ({ positionals, values: { session } }: NonNullable<ReturnType<typeof parse>>): Wish | undefined {
+function wishOf ({ positionals, values: { session, url } }: Wanted): Wish | undefined {
+  if (url !== undefined && !isOrigin(url)) return undefined
   const [verb, ...names] = positionals
   const method = verb === 'list' ? 'GET' : verb === 'revoke' ? 'DELETE' : undefined
   if (method === undefined || names.length + (session === undefined ? 0 : 1) !== 1) return undefined

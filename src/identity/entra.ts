@@ -1,5 +1,4 @@
 /** This file is Microsoft Entra ID behind the functions of provider.ts, on MSAL. */
-import { readFileSync } from 'node:fs'
 import { contextDemandedBy } from '../config/auth-context.ts'
 import type { CompiledConfig } from '../config/compile.ts'
 import type { Environment } from '../config/environment.ts'
@@ -15,15 +14,14 @@ import { verifyApiToken } from './api-token.ts'
 import { createBroker } from './broker.ts'
 import { createCallers } from './callers.ts'
 import { parseClaimsRequest } from './claims.ts'
-import { createCredential } from './credential-sources.ts'
+import { createContact } from './contact.ts'
 import { createCredentials } from './credentials.ts'
 import { verifyIdToken, type IdTokenExpectation } from './id-token.ts'
 import type { Log } from './log.ts'
 import { verifyLogoutToken } from './logout-token.ts'
-import { createMetadataSource, pinnedMetadata } from './metadata.ts'
-import { createMsal } from './msal.ts'
-import { createProviderNetwork, type ProviderCall } from './network.ts'
-import { createGroups, graphOf } from './groups.ts'
+import { createMetadataSource } from './metadata.ts'
+import type { ProviderCall } from './network.ts'
+import { createGroups } from './groups.ts'
 import { createNewestClaims } from './newest-claims.ts'
 import { createOnBehalfOf } from './on-behalf-of.ts'
 import { classify, codedError, isCoded, providerErrorOf } from './outcome.ts'
@@ -34,7 +32,6 @@ import { createReadyTokens } from './ready-tokens.ts'
 import { refusalOf } from './refusal.ts'
 import { createRenewal } from './renewal.ts'
 import { createRounds } from './rounds.ts'
-import { createSigningKeys } from './signing-keys.ts'
 import { isShared, issuerOf } from './tenant.ts'
 import { createAccountRecords, createPartition } from './token-cache.ts'
 import { createV1Issuer } from './v1-issuer.ts'
@@ -66,9 +63,8 @@ export interface EntraOptions {
  * @throws SG_CONFIG_INVALID `caFile` cannot be read
  */
 export function createEntraProvider (options: EntraOptions): RunningProvider {
-  const entra = canonical(options.entra)
-  const parts = createParts({ ...options, entra })
-  const { hasTenants, network, metadata, msal, credentials, broker, groups, tokenRules, identify } = parts
+  const parts = createParts(options)
+  const { entra, hasTenants, network, metadata, msal, credentials, broker, groups, tokenRules, identify } = parts
   return {
     signInUrl: request => msal.signInUrl({ ...request, claims: parseClaimsRequest(request.claims) }),
     redeem: (request, limits) => redeem({ ...request, claims: parseClaimsRequest(request.claims) }, limits, parts),
@@ -103,32 +99,17 @@ export function createEntraProvider (options: EntraOptions): RunningProvider {
 type Parts = ReturnType<typeof createParts>
 
 function createParts (options: EntraOptions) {
-  const { entra, environment = {}, redirectUri, scopeSets, store, keys, now, log, random = Math.random, onCall } = options
+  const { environment = {}, redirectUri, scopeSets, store, keys, now, log, random = Math.random, onCall } = options
   const { onCaller = () => {} } = options
+  const contact = createContact({ entra: options.entra, environment, redirectUri, now, random, log, onCall })
+  const { entra, pinned, graph, network, signingKeys } = contact
   const { clientId, instance, tenantId } = entra
-  const way = { ca: readCa(entra.caFile), proxy: environment.proxy, now }
-  const pinned = pinnedMetadata(entra.authorityMetadata)
   const hasTenants = pinned === undefined
-  const graph = entra.graphUrl ?? (hasTenants ? graphOf(instance) : undefined)
-  const called = pinned === undefined ? [instance] : [pinned.tokenEndpoint, pinned.jwksUri]
-  const origins = [...called, ...graph === undefined ? [] : [graph]].map(url => new URL(url).origin)
-  const network = createProviderNetwork({ ...way, origins, onCall })
-  const signingKeys = createSigningKeys(network, now)
   const metadata = createMetadataSource({
     instance, tenantId, pinned, network, log, random, onLearned: ({ jwksUri }) => signingKeys.refresh(jwksUri)
   })
-  const msal = createMsal({
-    clientId,
-    instance,
-    tenantId,
-    hasTenants,
-    redirectUri,
-    clientCapabilities: entra.clientCapabilities,
-    network: network.module,
-    metadata: metadata.current
-  })
-  const surroundings = { clientId, sendX5c: entra.sendX5c, environment, network: way, now, random, log }
-  const credentials = createCredentials(entra.clientCredentials.map(one => createCredential(one, surroundings)), log)
+  const msal = contact.msalWith(metadata.current)
+  const credentials = createCredentials(contact.credentials, log)
   const records = createAccountRecords({ store, keys, clientId, now })
 
   function tokenRules (): ProviderTokenRules {
@@ -173,7 +154,7 @@ function createParts (options: EntraOptions) {
   const { named, scopeSet } = options.groups ?? { named: [], scopeSet: -1 }
   const groups = createGroups({ graph, network, named, acquire: holder => broker.acquire(holder, scopeSet), now })
   const keyId = keys.sealingId
-  return { hasTenants, network, metadata, msal, credentials, records, tokenRules, verify, identify, broker, groups, keyId }
+  return { entra, hasTenants, network, metadata, msal, credentials, records, tokenRules, verify, identify, broker, groups, keyId }
 }
 
 async function redeem (request: CodeRedemption, limits: SignInLimits, parts: Parts): Promise<SignedIn> {
@@ -189,25 +170,6 @@ async function redeem (request: CodeRedemption, limits: SignInLimits, parts: Par
   const account = { tid: claims.tid, oid: claims.oid, homeAccountId, environment, keyId }
   await broker.adopt(records.keyOf(account), { record: { sub: claims.sub, endsAt: limits.absoluteEndsAt, cache }, claims })
   return { account, claims }
-}
-
-/** As tokens and endpoints write it: GUIDs in lower case, the instance with a slash at the end. */
-function canonical (entra: Config['entra']): Config['entra'] {
-  return {
-    ...entra,
-    instance: `${new URL(entra.instance).origin}/`,
-    tenantId: entra.tenantId.toLowerCase(),
-    clientId: entra.clientId.toLowerCase(),
-    allowedTenants: entra.allowedTenants.map(tid => tid.toLowerCase())
-  }
-}
-
-function readCa (caFile: string | undefined): string | undefined {
-  try {
-    return caFile === undefined ? undefined : readFileSync(caFile, 'utf8')
-  } catch (cause) {
-    throw new errors.SG_CONFIG_INVALID({ cause })
-  }
 }
 
 /** A code is redeemed for one resource; the others are acquired later, without the user. */

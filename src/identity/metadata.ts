@@ -47,15 +47,14 @@ const firstPauseMs = 1_000
 const maxPauseMs = 60_000
 
 export function createMetadataSource (options: MetadataOptions): MetadataSource {
-  const { instance, tenantId, pinned, network, log, random, onLearned, refreshMs = 24 * 3_600_000 } = options
-  const url = `${instance}${tenantId}/v2.0/.well-known/openid-configuration`
+  const { pinned, log, random, onLearned, refreshMs = 24 * 3_600_000 } = options
   const closing = new AbortController()
   let known: Metadata | undefined
   let settle = (): void => {}
   const ready = new Promise<void>(resolve => { settle = resolve })
 
   async function learn (): Promise<void> {
-    const learned = pinned ?? parseMetadata(await network.getDocument(url), instance, tenantId)
+    const learned = pinned ?? await fetchMetadata(options)
     // A domain that has moved to another tenant would let that one's users in.
     if (known !== undefined && known.issuer !== learned.issuer) throw new TypeError('the issuer has changed')
     await onLearned(learned)
@@ -88,6 +87,14 @@ export function createMetadataSource (options: MetadataOptions): MetadataSource 
     },
     close () { closing.abort() }
   }
+}
+
+/** @throws StsError there is no usable answer; TypeError the document does not speak for the tenant */
+export async function fetchMetadata (
+  { instance, tenantId, network }: Pick<MetadataOptions, 'instance' | 'tenantId' | 'network'>
+): Promise<Metadata> {
+  const document = await network.getDocument(`${instance}${tenantId}/v2.0/.well-known/openid-configuration`)
+  return parseMetadata(document, instance, tenantId)
 }
 
 /**

@@ -8,10 +8,10 @@ import { postgresDialect } from '../store/sql/postgres.ts'
 import { sqliteDialect } from '../store/sql/sqlite.ts'
 import { createSqlStore } from '../store/sql/store.ts'
 import type { Store } from '../store/store.ts'
-import type { Logger } from '../telemetry/log.ts'
+import type { Log } from '../store/trouble.ts'
 
 export interface StoreDeps {
-  readonly log: Logger
+  readonly log: Log
   /** Epoch milliseconds, for the store in memory; the others go by their server's clock. */
   readonly now: () => number
   /** Told whether a shared store answers, each second, also while nobody asks it for anything. */

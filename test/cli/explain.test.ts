@@ -210,6 +210,6 @@ t.test('what cannot be answered says why', async t => {
   for (const text of ['null', '[]', '7', '"x"']) t.match(await withClaims(text), { code: 1, err: 'is no JSON object' })
   t.match(await run(['GET', '/', '--config', file, '--as', '/nowhere.json']), { code: 1, err: 'cannot be read (ENOENT)' })
   t.match(await run(['GET', '/', '--config', writeConfig(t, { version: 1 })]), { code: 1, err: 'gateway.yaml:1:1' })
-  for (const args of [[], ['GET'], ['GET', '/', '/'], ['GET', '/', '--what']]) t.match(await run(args), { code: 2, err: /^scopegate explain METHOD URL/ })
+  for (const args of [[], ['GET'], ['GET', '/', '/'], ['GET', '/', '--what']]) t.match(await run(args), { code: 2, err: /^scopegate explain METHOD URL/m })
   t.match(await run(['--help']), { code: 0, out: /^scopegate explain METHOD URL/ })
 })

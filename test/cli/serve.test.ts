@@ -19,10 +19,6 @@ async function run (t: Test, args: readonly string[], env?: Record<string, strin
   return await start(t, args, env).ended
 }
 
-async function runAll (t: Test, uses: readonly string[][]): Promise<Array<[args: readonly string[], ended: Ended]>> {
-  return await Promise.all(uses.map(async args => [args, await run(t, args)] as [string[], Ended]))
-}
-
 interface Settings {
   readonly upstream?: string
   readonly drainDelaySeconds?: number
@@ -66,25 +62,6 @@ async function fetch (url: string, agent: Agent): Promise<IncomingMessage & { bo
   })
 }
 
-t.test('--help says how it is used, for every command, and that is fine', async t => {
-  const uses = [['--help'], ['-h'], ['check', '--help']]
-  for (const [args, { code, out, err }] of await runAll(t, uses)) {
-    t.equal(code, 0, args.join(' '))
-    t.match(out, /^scopegate <command> \[--config FILE\]/)
-    t.match(out, 'Exit codes: 0 fine, 1 problems found, 2 wrong usage, 70 cannot start')
-    t.equal(err, '')
-  }
-})
-
-t.test('wrong usage is 2, on standard error', async t => {
-  const uses = [['nonsense'], ['--nonsense'], ['--config'], ['check', 'extra'], ['constructor']]
-  for (const [args, { code, out, err }] of await runAll(t, uses)) {
-    t.equal(code, 2, args.join(' '))
-    t.match(err, 'scopegate <command>')
-    t.equal(out, '')
-  }
-})
-
 t.test('check is 0 for a good config and 1 for one with problems, each with its place', async t => {
   const good = configFile(t, 8080)
   t.match(await run(t, ['check', '--config', good], env), { code: 0, out: /is fine: 2 routes, 1 upstream, 0 scope sets\n$/, err: '' })
@@ -93,12 +70,6 @@ t.test('check is 0 for a good config and 1 for one with problems, each with its 
   t.match(bad, { code: 1, out: '', err: /gateway\.yaml:\d+:\d+ .*SECRET/ })
   t.notMatch(bad.err, 'the-client-secret')
   t.match(await run(t, ['check', '--config', join(folder(t), 'none.yaml')]), { code: 1, err: /none\.yaml:1:1 .*ENOENT/ })
-})
-
-t.test('schema is JSON', async t => {
-  const { code, out } = await run(t, ['schema'])
-  t.equal(code, 0)
-  t.match(JSON.parse(out), { type: 'object' })
 })
 
 t.test('CVE-2026-33433 serve does not start with a config that has problems', async t => {

@@ -111,7 +111,7 @@ t.test('wrong usage is 2 and asks nobody', async t => {
   }))
   t.equal(asked, 0)
   t.match(await run(['--help']), { code: 0, out: /^scopegate sessions list USER/, err: '' })
-  t.match(await runProcess(t, ['sessions', 'list']), { code: 2, out: '', err: /^scopegate sessions list USER/ })
+  t.match(await runProcess(t, ['sessions', 'list']), { code: 2, out: '', err: /^scopegate sessions list USER/m })
 })
 
 t.test('what is missing is said, with what to do about it, and without the token', async t => {
