@@ -11,6 +11,7 @@ import type { Explanation } from '../../src/server/explain.ts'
 import { configOf, startEntra, startGateway, tenant } from '../support/gateway.ts'
 import { folder, writeConfig } from '../support/process.ts'
 import { exchange } from '../support/raw.ts'
+import { until } from '../support/redis.ts'
 import { signIn } from '../support/signed-in.ts'
 import { startUpstream } from '../support/upstream.ts'
 
@@ -59,12 +60,20 @@ async function run (args: readonly string[]): Promise<{ code: number, out: strin
   return { code, out, err }
 }
 
+interface Arrived {
+  readonly upstream: string
+  readonly url: string
+  readonly fields: ReadonlyMap<string, string>
+}
+
 interface World {
   readonly port: number
   /** Of the config that the gateway runs. */
   readonly file: string
   /** The last request that an application got, and which application it was. */
-  lastSeen (): { readonly url: string, readonly names: ReadonlySet<string> } | undefined
+  lastSeen (): Arrived | undefined
+  /** What was logged so far. */
+  logged (): string
   readonly cookies: Readonly<Record<'alice' | 'bob', string>>
   readonly files: Readonly<Record<'alice' | 'bob', string>>
 }
@@ -75,7 +84,7 @@ async function startWorld (t: Test): Promise<World> {
   const apps = await Promise.all(Object.keys(demo.upstreams).map(async name => {
     const app = await startUpstream(t, {
       answer (_request, response, { url, rawHeaders }) {
-        last = { url: app.origin + url, names: new Set(rawHeaders.filter((_, i) => i % 2 === 0).map(name => name.toLowerCase())) }
+        last = { upstream: name, url: app.origin + url, fields: fieldsOf(rawHeaders) }
         response.end()
       }
     })
@@ -90,7 +99,7 @@ async function startWorld (t: Test): Promise<World> {
     // What a user has consented to, only the provider knows.
     entra: { initialScopes: ['api://orders/Orders.Read', 'api://orders/Orders.Write', 'User.Read'] }
   }
-  const { port, url } = await startGateway(t, parts)
+  const { port, url, logged } = await startGateway(t, parts)
   const signInAs = async (user: string): Promise<string> => (await signIn(t, { url, entra, user, at: '/assets/x' })).cookie
   const claims = (name: string, value: object): string => {
     const file = join(folder(t), `${name}.json`)
@@ -105,41 +114,83 @@ async function startWorld (t: Test): Promise<World> {
       last = undefined
       return seen
     },
+    logged,
     cookies: { alice: await signInAs('alice@contoso.example'), bob: await signInAs('bob@contoso.example') },
     files: { alice: claims('alice', alice), bob: claims('bob', bob) }
   }
 }
 
-/** Fields that every request to an upstream has from its connection. */
-const ofTheConnection = ['host', 'connection', 'content-length', 'transfer-encoding']
+function fieldsOf (rawHeaders: readonly string[]): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>()
+  for (let i = 0; i < rawHeaders.length; i += 2) fields.set(rawHeaders[i]!.toLowerCase(), rawHeaders[i + 1]!)
+  return fields
+}
+
+/** Fields that every request to an upstream has from its connection, and those that belong to this one. */
+const ofTheConnection = ['host', 'connection', 'content-length', 'transfer-encoding', 'sec-fetch-site', 'x-harmless']
+
+/** What a client cannot plant without being another request: what frames it, or says who asks. */
+const notToPlant = /^(?:host|connection|content-length|transfer-encoding|cookie|authorization|upgrade|expect|te|trailer|sec-.*)$/
+
+/** The names that are said to be removed, as a client would send them. */
+function plantable (removed: readonly string[]): string[] {
+  return removed.filter(name => !notToPlant.test(name)).map(name => name === '*_*' ? 'x_under_score' : name.replace('*', 'planted'))
+}
+
+/** The route in the log line of a request, once it is there; undefined for a request that reached none. */
+async function loggedRoute (world: World, from: number): Promise<string | undefined> {
+  const lines = () => world.logged().slice(from).split('\n').filter(line => line !== '').map(line => JSON.parse(line))
+    .filter(({ ms, event }) => ms !== undefined || event === 'target-refused')
+  await until('the line of the request', () => lines().length > 0)
+  const { route } = lines().at(-1)
+  // The log has a name for the gateway's own paths, which are no route of a config.
+  return route === '/.auth/*' ? undefined : route
+}
+
+interface Client {
+  readonly cookie: string | undefined
+  /** What is said to be removed. */
+  readonly removed: readonly string[]
+}
 
 /** What the gateway did, in the words of an explanation. */
-async function happened (t: Test, world: World, [method, target]: typeof questions[number], cookie: string | undefined) {
-  const fields = [['sec-fetch-site', 'same-origin']] as const
+async function happened (t: Test, world: World, [method, target]: typeof questions[number], { cookie, removed }: Client) {
+  const planted = plantable(removed).map(name => [name, 'planted'] as const)
+  const fields = [['sec-fetch-site', 'same-origin'], ['x-harmless', 'planted'], ...planted] as const
   world.lastSeen()
+  const from = world.logged().length
   const answer = await exchange(t, world.port, { method, target, host: `localhost:${world.port}`, fields, cookie })
   const seen = world.lastSeen()
   const code = answer.header('scopegate-error')
+  const route = await loggedRoute(world, from)
   if (seen !== undefined) {
-    const names = [...seen.names].filter(name => ![...ofTheConnection, 'sec-fetch-site'].includes(name)).sort()
-    return { kind: 'forwarded', url: seen.url, names }
+    const { upstream, url, fields } = seen
+    const names = [...fields.keys()].filter(name => !ofTheConnection.includes(name)).sort()
+    t.same([...fields].filter(([, value]) => value === 'planted').map(([name]) => name), ['x-harmless'], `${target}: what is removed does not arrive, and nothing else is`)
+    t.ok(planted.length > 10)
+    return { kind: 'forwarded', route, upstream, url, names }
   }
   if (code === 'SG_SIGN_IN_REQUIRED' || (answer.status === 302 && answer.header('location')!.startsWith('/.auth/login?'))) {
-    return { kind: 'sign-in', status: answer.status }
+    return { kind: 'sign-in', route, status: answer.status }
   }
-  return code === undefined ? { kind: 'endpoint' } : { kind: 'refused', status: answer.status, code }
+  return code === undefined ? { kind: 'endpoint' } : { kind: 'refused', route, status: answer.status, code }
 }
 
-function said ({ outcome }: Explanation) {
+function said ({ outcome, route: compiled }: Explanation) {
+  const route = compiled?.id
   switch (outcome.kind) {
-    case 'forwarded': return { kind: 'forwarded', url: outcome.url, names: outcome.added.map(([name]) => name.toLowerCase()).sort() }
-    case 'sign-in': return { kind: 'sign-in', status: outcome.unauthenticated === 'redirect' ? 302 : 401 }
+    case 'forwarded': {
+      const { upstream, url, added } = outcome
+      return { kind: 'forwarded', route, upstream, url, names: added.map(([name]) => name.toLowerCase()).sort() }
+    }
+    case 'sign-in': return { kind: 'sign-in', route, status: outcome.unauthenticated === 'redirect' ? 302 : 401 }
     case 'endpoint': return { kind: 'endpoint' }
-    case 'refused': return { kind: 'refused', status: outcome.status, code: outcome.code }
+    case 'refused': return { kind: 'refused', route, status: outcome.status, code: outcome.code }
   }
 }
 
 t.test('what is said is what happens', async t => {
+  t.ok(questions.length >= 50)
   const world = await startWorld(t)
   const kinds = new Set<string>()
   for (const question of questions) {
@@ -147,9 +198,12 @@ t.test('what is said is what happens', async t => {
       const as = who === undefined ? [] : ['--as', world.files[who]]
       const { code, out } = await run([...question, '--json', '--config', world.file, ...as])
       t.equal(code, 0)
-      const told = said(JSON.parse(out))
+      const explanation: Explanation = JSON.parse(out)
+      const told = said(explanation)
       kinds.add(told.kind)
-      t.same(told, await happened(t, world, question, who && world.cookies[who]), `${question.join(' ')} as ${who ?? 'nobody'}`)
+      const removed = explanation.outcome.kind === 'forwarded' ? explanation.outcome.removed : []
+      const done = await happened(t, world, question, { cookie: who && world.cookies[who], removed })
+      t.same(told, done, `${question.join(' ')} as ${who ?? 'nobody'}`)
     }
   }
   t.same([...kinds].sort(), ['endpoint', 'forwarded', 'refused', 'sign-in'], 'everything was among it')
