@@ -2,59 +2,14 @@
  * This file changes the config of programs that serve: what is good takes over and loses nobody, what is bad changes nothing.
  */
 import { randomBytes } from 'node:crypto'
-import { renameSync, symlinkSync, writeFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { type Browser, createBrowser } from '../support/browser.ts'
-import { configOf, type GatewayParts, startEntra } from '../support/gateway.ts'
 import { freePort } from '../support/ports.ts'
-import { folder, type Running, serving } from '../support/process.ts'
+import { folder } from '../support/process.ts'
 import { startRedis, until } from '../support/redis.ts'
-import { signIn } from '../support/signed-in.ts'
-import { startUpstream } from '../support/upstream.ts'
-
-type Parts = Omit<GatewayParts, 'keys'> & { keys?: unknown }
-
-interface Program extends Running {
-  readonly url: string
-  readonly folder: string
-  /** Writes the config as editors do, in place. */
-  write (parts: Parts): void
-  /** Waits until so many lines of an event are in the log. */
-  heard (event: string, count: number): Promise<void>
-}
-
-async function startProgram (t: Test, parts: Parts): Promise<Program> {
-  const port = await freePort()
-  const at = folder(t)
-  const file = join(at, 'gateway.yaml')
-  const write = (next: Parts): void => { writeFileSync(file, JSON.stringify(configOf(next as GatewayParts, port))) }
-  write(parts)
-  const running = await serving(t, file)
-  const count = (event: string): number => running.out().split(`"event":"${event}"`).length - 1
-  async function heard (event: string, wanted: number): Promise<void> {
-    await until(`${event} for the ${wanted}. time`, () => count(event) >= wanted, 60_000)
-  }
-  return { ...running, url: `http://localhost:${port}`, folder: at, write, heard }
-}
-
-async function world (t: Test): Promise<Parts & { readonly emulator: Awaited<ReturnType<typeof startEntra>> }> {
-  const emulator = await startEntra(t)
-  const app = await startUpstream(t)
-  return {
-    emulator,
-    upstreams: { app: { url: app.origin, scopes: ['api://orders/Orders.Read'] } },
-    routes: [{ path: '/*', upstream: 'app' }]
-  }
-}
-
-/** Signs in once the provider has been reached. */
-async function signedIn (t: Test, program: Program, parts: Awaited<ReturnType<typeof world>>): Promise<Browser> {
-  const anybody = createBrowser(t)
-  await until('a gateway that is ready', async () => (await anybody.visit(`${program.url}/.auth/login`)).status === 302)
-  return (await signIn(t, { url: program.url, entra: parts.emulator })).browser
-}
+import { mount, type Program, signedIn, startProgram, world } from '../support/reloading.ts'
 
 async function answers (browser: Browser, url: string, status: number): Promise<void> {
   await until(`${status} for ${url}`, async () => (await browser.fetch(url)).status === status, 60_000)
@@ -134,22 +89,13 @@ t.test('C9.10 no request fails while the config is loaded again and again', asyn
 
 const key = (id: string): object => ({ id, key: randomBytes(32).toString('base64') })
 
-/** Replaces a file as a mounted Secret is: by swapping the link to the folder that it is in. */
-function mount (folder: string, ring: readonly object[]): void {
-  const version = join(folder, `..${randomBytes(4).toString('hex')}`)
-  mkdirSync(version)
-  writeFileSync(join(version, 'keys.yaml'), JSON.stringify(ring))
-  symlinkSync(version, join(folder, '..next'))
-  renameSync(join(folder, '..next'), join(folder, '..data'))
-}
-
 t.test('C11.8 a rotation of the key ring under two replicas loses no session, whichever is first to have the new keys', async t => {
   const redis = await startRedis(t)
   const base = await world(t)
   const publicUrl = `http://localhost:${await freePort()}`
   const volumes = [folder(t), folder(t)]
   const [k1, k2] = [key('k1'), key('k2')]
-  for (const volume of volumes) mount(volume, [k1])
+  for (const volume of volumes) mount(volume, { 'keys.yaml': [k1] })
   const [one, two] = await Promise.all(volumes.map(async volume => await startProgram(t, {
     ...base,
     server: { publicUrl },
@@ -160,7 +106,7 @@ t.test('C11.8 a rotation of the key ring under two replicas loses no session, wh
   const [volumeOne, volumeTwo] = volumes as [string, string]
   const reloads = { one: 0, two: 0 }
   async function rotate (which: 'one' | 'two', ring: readonly object[]): Promise<void> {
-    mount(which === 'one' ? volumeOne : volumeTwo, ring)
+    mount(which === 'one' ? volumeOne : volumeTwo, { 'keys.yaml': ring })
     await (which === 'one' ? one : two).heard('config-reloaded', ++reloads[which])
   }
   const begin = async (at: Program): Promise<Browser> => {
