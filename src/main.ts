@@ -25,12 +25,17 @@ const { env, stdout: out, stderr: err } = process
 
 type Command = (args: readonly string[]) => Promise<number>
 
+const lingerMs = 1000
+
 /** Each loads what it needs when it is its turn: most of the program is there to serve. */
 const commands: Readonly<Record<string, Command>> = {
   serve: plain('serve', async file => {
     const control = isWorker() ? controlOfWorker() : processControl()
     const { serve } = await import('./cli/serve.ts')
-    return await serve({ file, env, err, control })
+    const code = await serve({ file, env, err, control })
+    // All is said and done. A collector of traces that does not answer would hold the process for minutes.
+    setTimeout(() => { process.exit() }, lingerMs).unref()
+    return code
   }),
   async check (args) {
     const { check } = await import('./cli/check.ts')

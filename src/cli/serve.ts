@@ -11,6 +11,7 @@ import { createSockets, type Sockets } from '../server/sockets.ts'
 import type { StoreDeps } from '../server/stores.ts'
 import { createLog, type Logger, logLevels, standardOutput } from '../telemetry/log.ts'
 import { createMetrics, noMetrics } from '../telemetry/metrics.ts'
+import { openTraces } from '../telemetry/open-traces.ts'
 import type { Output } from './check.ts'
 import { type Ending, exitCodeOf, logFault } from './ending.ts'
 import { isWorker, logOfWorker, superviseWorkers, workerCount, workerNumber } from './workers.ts'
@@ -52,12 +53,13 @@ export async function serve ({ file, env, err, control }: ServeOptions): Promise
   const workers = workerCount(config.server)
   if (workers > 1 && !isWorker()) return await superviseWorkers(workers, control, createLog(level, standardOutput(true)))
   const state = { isDraining: false }
-  const deps = await createDeps(config, level, () => state.isDraining)
+  const deps = await createDeps(config, { level, env, isDraining: () => state.isDraining })
   const gateway = await buildGateway(config, deps)
   const sockets = createSockets(config.server, gateway, deps.log)
   if (!await listens(sockets, config, { err, log: deps.log })) {
     await Promise.all([sockets.drain({ serveOnMs: 0, drainMs: 0 }), sockets.close()])
     await gateway.close()
+    await deps.traces.close()
     return 70
   }
   const reloader = reloads({ config, files, gateway }, sockets, { load, deps, control })
@@ -69,17 +71,22 @@ export async function serve ({ file, env, err, control }: ServeOptions): Promise
   deps.log.flush()
   await sockets.drain(drain)
   await reloader.close()
+  await deps.traces.close()
   await sockets.close()
   return exitCodeOf(ending)
 }
 
-async function createDeps ({ server }: Config, level: string, isDraining: () => boolean): Promise<GatewayDeps> {
+interface Surroundings extends Pick<ServeOptions, 'env'>, Pick<GatewayDeps, 'isDraining'> {
+  readonly level: string
+}
+
+async function createDeps ({ server }: Config, { level, env, isDraining }: Surroundings): Promise<GatewayDeps> {
   const log = logOfWorker(createLog(level, standardOutput(isWorker())))
   const now = Date.now
   // Where they cannot be asked for, nothing is counted.
   const metrics = server.management === undefined ? noMetrics : await createMetrics(workerNumber())
   const onCheck: StoreDeps['onCheck'] = (outcome, seconds) => { metrics.storeOperation('check', outcome, seconds) }
-  return { log, now, isDraining, shared: createShared({ log, now, onCheck }), metrics }
+  return { log, now, isDraining, shared: createShared({ log, now, onCheck }), metrics, traces: await openTraces(env, log) }
 }
 
 async function listens (sockets: Sockets, { server }: Config, { err, log }: { err: Output, log: Logger }): Promise<boolean> {

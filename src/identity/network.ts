@@ -14,13 +14,15 @@ import { type Breaker, createBreaker } from './breaker.ts'
 import { createSlots, type Slots } from './slots.ts'
 import { StsError } from './sts-error.ts'
 
-/** One finished call, for metrics. */
+/** One finished call, for metrics and traces. */
 export interface ProviderCall {
   /** The grant type, `document` for metadata and keys, or `json` for calls with a user's token. */
   readonly grant: string
   /** `ok`, `refused` (an OAuth error) or the code of the failure. */
   readonly outcome: string
   readonly seconds: number
+  /** Where it went. */
+  readonly origin: string
 }
 
 export interface NetworkOptions {
@@ -141,7 +143,7 @@ export function createProviderNetwork (options: NetworkOptions): ProviderNetwork
     } finally {
       clearTimeout(timer)
       underWay.delete(controller)
-      onCall?.({ grant: request.grant, outcome, seconds: (performance.now() - startedAt) / 1000 })
+      onCall?.({ grant: request.grant, outcome, seconds: (performance.now() - startedAt) / 1000, origin: target.origin })
     }
   }
 

@@ -6,6 +6,8 @@ import type { IncomingMessage } from 'node:http'
 import type { CompiledRoute } from '../config/compile.ts'
 import { withoutOwnCookies } from '../session/cookie.ts'
 import type { Claims } from '../session/session.ts'
+import { asVersion00, maxTraceStateLength } from '../telemetry/trace-context.ts'
+import type { Traces } from '../telemetry/traces.ts'
 import { createDecisions } from './decisions.ts'
 import { isHopByHop, isOwned, nominatedBy } from './field-names.ts'
 import { identityHeaders } from './identity-headers.ts'
@@ -18,6 +20,8 @@ export interface HeaderPolicy {
   /** Names that some route's identity map sets: removed from clients on every route. Lower case. */
   readonly identityNames: ReadonlySet<string>
   readonly peerOf: PeerOf
+  /** The trace context of a request, in place of the client's; undefined where there are no traces. */
+  readonly traceFields?: Traces['fields']
 }
 
 /** What a request adds. */
@@ -35,7 +39,7 @@ const act = { pass: 0, drop: 1, cookie: 2, via: 3, forwardedFor: 4, trace: 5, tr
 type Act = typeof act[keyof typeof act]
 
 export function requestHeaderWriter (route: CompiledRoute, policy: HeaderPolicy): RequestHeaderWriter {
-  const { publicUrl } = policy
+  const { publicUrl, traceFields } = policy
   const identity = identityHeaders(route.identityHeaders)
   const host = publicUrl.host
   const protocol = publicUrl.protocol.slice(0, -1)
@@ -67,7 +71,8 @@ export function requestHeaderWriter (route: CompiledRoute, policy: HeaderPolicy)
     const { address, isTrusted } = policy.peerOf(request)
     list.push('x-forwarded-for', isTrusted ? forwardedFor + address : address)
     list.push('x-forwarded-host', host, 'x-forwarded-proto', protocol, 'x-request-id', requestId)
-    if (isTrusted) pushTrace(list, traceparent, tracestate, requestId)
+    if (traceFields !== undefined) append(list, traceFields(request))
+    else if (isTrusted) pushTrace(list, traceparent, tracestate, requestId)
     else list.push('traceparent', newTrace(requestId))
     list.push('via', `${via}1.1 scopegate`)
     if (claims !== undefined) append(list, identity(claims))
@@ -117,21 +122,16 @@ function newTrace (uuid: string): string {
   return `00-${uuid.slice(0, 8)}${uuid.slice(9, 13)}${uuid.slice(14, 18)}${last}-${last}-00`
 }
 
-const maxTraceStateLength = 512
-
-/** Of version 00, or of a later one, which begins like that and may have more behind it (W3C Trace Context, section 3.2.4). */
-const traceForm = /^(?!ff)([0-9a-f]{2})(-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(-.*)?$/
-
 /**
  * The trace context of a trusted proxy is passed on when it is well formed, and begins here otherwise. Its state goes with it,
  * or not at all (W3C Trace Context, sections 3.2 and 3.3).
  */
 function pushTrace (list: string[], traceparent: string | undefined, tracestate: string | undefined, requestId: string): void {
-  const [, version, context, more] = (traceparent === undefined ? undefined : traceForm.exec(traceparent)) ?? []
-  if (context === undefined || (version === '00' && more !== undefined)) {
+  const context = asVersion00(traceparent)
+  if (context === undefined) {
     list.push('traceparent', traceFor(requestId))
     return
   }
-  list.push('traceparent', `00${context}`)
+  list.push('traceparent', context)
   if (tracestate !== undefined && tracestate.length <= maxTraceStateLength) list.push('tracestate', tracestate)
 }

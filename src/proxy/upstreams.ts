@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs'
 import { rootCertificates } from 'node:tls'
 import { buildConnector, Pool, type Dispatcher } from 'undici'
 import type { Config } from '../config/schema.ts'
+import type { Traces } from '../telemetry/traces.ts'
+import { tracedDispatch } from './traced-dispatch.ts'
 
 export interface Upstream {
   readonly name: string
@@ -31,12 +33,16 @@ export const maxInFlight = connections + 256
 const keepAliveMs = 4000
 const maxResponseHeaderBytes = 32_768
 
-export function createUpstreams (configs: Config['upstreams']): Upstreams {
+/** @param trace - begins the span of a request at an upstream; undefined where there are no traces */
+export function createUpstreams (configs: Config['upstreams'], trace?: Traces['upstream']): Upstreams {
   const upstreams = new Map(Object.entries(configs).map(([name, config]) => {
     const reused = new WeakSet<Error>()
-    const upstream: Upstream = {
-      name, dispatcher: createDispatcher(config, reused), inFlight: 0, endedReused: error => reused.has(error)
+    const dispatcher = createDispatcher(config, reused)
+    if (trace !== undefined) {
+      const to = { upstream: name, origin: new URL(config.url).origin }
+      dispatcher.dispatch = tracedDispatch(dispatcher.dispatch.bind(dispatcher), to, trace)
     }
+    const upstream: Upstream = { name, dispatcher, inFlight: 0, endedReused: error => reused.has(error) }
     return [name, upstream] as const
   }))
   return {

@@ -34,6 +34,7 @@ import { timedStore } from '../store/timed.ts'
 import { recordRequest } from '../telemetry/finished.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { Traces } from '../telemetry/traces.ts'
 import { errorHandler, isNavigation, ownAnswerHeaders } from './answers.ts'
 import { createApp } from './app.ts'
 import { clientAddresses, trustedProxies } from './client-address.ts'
@@ -54,6 +55,8 @@ export interface GatewayDeps {
   readonly shared: Shared
   /** Of the process: the counts of one gateway go on in the next. */
   readonly metrics: Metrics
+  /** Of the process, too. */
+  readonly traces: Traces
 }
 
 /** A config, running. */
@@ -95,12 +98,12 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
   return {
     isKnownHost: knownHosts(config),
     requestIdOf,
-    handle (request, response) {
+    handle: deps.traces.requests((request, response) => {
       underWay.add(request.socket)
       const { path, routePath, query } = request.target!
       request.url = ownPath(path, routedPath(routePath, request.headers.host)) + query
       app.routing(request, response)
-    },
+    }, { scheme: parts.publicProtocol, isTrusted: request => parts.peerOf(request).isTrusted }),
     management: management.routing.bind(management),
     isReady: () => provider.isReady() && store.isReady(),
     endWebSockets: streams.endWebSockets,
@@ -120,12 +123,12 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
 }
 
 /** Everything that lives as long as the gateway, each made from what stands above it. */
-function createParts (config: Config, { log, now, shared, metrics }: GatewayDeps) {
+function createParts (config: Config, { log, now, shared, metrics, traces }: GatewayDeps) {
   const compiled = compileConfig(config)
   const publicUrl = new URL(config.server.publicUrl)
   const limits = { idleMs: config.session.idleSeconds * 1000, absoluteMs: config.session.absoluteSeconds * 1000 }
   const cookie = cookieForm(publicUrl, config.session.cookie.name, config.session.cookie.sameSite)
-  const store = timedStore(shared.openStore(config.store), metrics.storeOperation)
+  const store = timedStore(shared.openStore(config.store), traces.storeOperations(metrics.storeOperation, config.store.type))
   const keys = createKeyRing(ringKeys(config, shared.generatedKey), `${config.entra.clientId} ${publicUrl.origin}`)
   const sealer = createSealer(keys, now)
   const needs = createSignInNeeds(sealer)
@@ -142,7 +145,7 @@ function createParts (config: Config, { log, now, shared, metrics }: GatewayDeps
     keys,
     now,
     log,
-    onCall: ({ grant, outcome, seconds }) => { metrics.providerRequest(grant, outcome, seconds) },
+    onCall: traces.providerCalls(({ grant, outcome, seconds }) => { metrics.providerRequest(grant, outcome, seconds) }),
     onCaller: ({ client, isApp, account }) => {
       log.info({ event: 'api-client', audit: true, client, isApp, user: nameInLog(account) }, 'an API client came with a good token')
     }
@@ -168,7 +171,7 @@ function createParts (config: Config, { log, now, shared, metrics }: GatewayDeps
   })
   const publicProtocol = cookie.secure ? 'https' : 'http'
   const lifecycle = createSessionLifecycle({ records, ids, cookie, reader, byUser, publicProtocol, now })
-  const upstreams = createUpstreams(config.upstreams)
+  const upstreams = createUpstreams(config.upstreams, traces.upstream)
   const streams = createStreams({ reader, now })
   const isTrusted = trustedProxies(config.server.trustedProxies)
   const peerOf = createPeers(isTrusted)
@@ -181,6 +184,7 @@ function createParts (config: Config, { log, now, shared, metrics }: GatewayDeps
   return {
     compiled,
     publicUrl,
+    publicProtocol,
     limits,
     cookie,
     store,
@@ -197,6 +201,7 @@ function createParts (config: Config, { log, now, shared, metrics }: GatewayDeps
     peerOf,
     rates,
     metrics,
+    traces,
     nameInLog,
     log,
     now
@@ -207,10 +212,11 @@ type Parts = ReturnType<typeof createParts>
 
 /** What all answers have in common, whichever scope they come from. */
 function registerAnswers (app: FastifyInstance, config: Config, parts: Parts): void {
-  const { compiled, needs, publicUrl, log, nameInLog, metrics } = parts
+  const { compiled, needs, publicUrl, log, nameInLog, metrics, traces } = parts
   const providerOrigin = new URL(config.entra.instance).origin
   const userOf = ({ live, caller }: FastifyRequest): string | undefined => rememberName(nameInLog, live ?? caller)
   app.addHook('onResponse', recordRequest({ log, metrics, userOf, sampling: config.logging }))
+  if (traces.answered !== undefined) app.addHook('onResponse', traces.answered)
   app.addHook('onSend', ownAnswerHeaders({ providerOrigin }))
   app.setErrorHandler(errorHandler({
     needs, publicOrigin: publicUrl.origin, unauthenticated: unauthenticatedBy(compiled)
@@ -254,7 +260,7 @@ function proxyScope (parts: Parts): ProxyScope {
     streams,
     guards: {
       reader,
-      provider,
+      provider: { ...provider, acquire: parts.traces.tokens(provider.acquire, set => compiled.scopeSets[set]!.resource) },
       publicOrigin: publicUrl.origin,
       now,
       // A navigation goes to the sign-in, which has a rate of its own, and gets a cookie that is good.
@@ -272,6 +278,7 @@ function proxyScope (parts: Parts): ProxyScope {
       isOwnCookie: isOwnCookie(cookie),
       identityNames: identityNames(compiled.routes),
       peerOf,
+      traceFields: parts.traces.fields,
       onPlantedCookie: route => log.warn({ event: 'cookie-planting', route: route.id }, 'an upstream tried to set a cookie of the gateway')
     }
   }

@@ -1,14 +1,16 @@
 /**
- * C6.10, K6: whatever is secret is issued, used, refreshed and failed over in front of the log, the pages and the error
- * bodies, at log level trace; then each of these is searched for it. What to search for is asked of the other sides: the
+ * C6.10, K6: whatever is secret is issued, used, refreshed and failed over in front of the log, the traces, the pages and the
+ * error bodies, at log level trace; then each of these is searched for it. What to search for is asked of the other sides: the
  * emulator's state, what the upstream saw, what the browser got.
  */
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import { createBrowser, type Reply } from '../support/browser.ts'
+import { startCollector } from '../support/collector.ts'
 import { startEntra, startGateway } from '../support/gateway.ts'
 import { exchange } from '../support/raw.ts'
 import { reachCallback } from '../support/signed-in.ts'
+import { tracesTo } from '../support/traces.ts'
 import { startUpstream } from '../support/upstream.ts'
 
 const secrets = new Map<string, string>([['gw-secret', 'the client secret']])
@@ -17,8 +19,11 @@ const told: string[] = []
 
 const entra = await startEntra(t)
 const app = await startUpstream(t)
+const collector = await startCollector(t)
+const traces = await tracesTo(t, collector)
 const gateway = await startGateway(t, {
   emulator: entra,
+  traces,
   upstreams: {
     orders: { url: app.origin, scopes: ['api://orders/Orders.Read'] },
     reports: { url: app.origin, scopes: ['api://reports/Reports.Read'] },
@@ -163,6 +168,16 @@ t.test('C6.10 no secret is in the log', async t => {
   t.notMatch(text, /eyJ[A-Za-z0-9_-]{10,}/, 'nor anything that looks like a token')
   t.notMatch(text, /in-the-query|code=|state=/, 'nor any query')
   t.notMatch(text, /alice|contoso/, 'nor the user')
+})
+
+t.test('C6.10 no secret is in a trace', async t => {
+  await traces.close()
+  t.ok(collector.spans().length > 100)
+  // As the paths in the log: what a client wrote into one is part of it.
+  const spans = collector.spans().filter(({ attributes }) => !String(attributes['url.path']).startsWith('/nowhere/'))
+  const text = JSON.stringify(spans, (_, value) => typeof value === 'bigint' ? Number(value) : value)
+  for (const [value, what] of secrets) if (text.includes(value)) t.fail(`${what} is in a trace: ${text.slice(text.indexOf(value) - 200, text.indexOf(value) + 20)}`)
+  t.notMatch(text, /eyJ[A-Za-z0-9_-]{10,}|in-the-query|code=|state=|alice|contoso/)
 })
 
 t.test('CVE-2024-39315, C6.10 no secret is in an answer of the gateway\'s own', async t => {

@@ -14,6 +14,7 @@ import { createShared } from '../../src/server/shared.ts'
 import { createSockets } from '../../src/server/sockets.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { createMetrics, noMetrics } from '../../src/telemetry/metrics.ts'
+import { noTraces, type Traces } from '../../src/telemetry/traces.ts'
 import { createClock, type TestClock } from './clock.ts'
 import { freePort } from './ports.ts'
 
@@ -45,6 +46,7 @@ export interface GatewayParts {
   readonly store?: Record<string, unknown>
   /** Of the gateway; what this process has is not passed on. */
   readonly env?: Readonly<Record<string, string>>
+  readonly traces?: Traces
 }
 
 /** Starts an emulator that ends with the test. */
@@ -64,7 +66,8 @@ export async function startGateway (t: Test, parts: GatewayParts): Promise<TestG
   const { now } = clock
   const metrics = parts.server?.management === undefined ? noMetrics : await createMetrics()
   const shared = createShared({ log, now, onCheck: (outcome, seconds) => { metrics.storeOperation('check', outcome, seconds) } })
-  const gateway = await buildGateway(config, { log, now, isDraining: () => isDraining, shared, metrics })
+  const traces = parts.traces ?? noTraces
+  const gateway = await buildGateway(config, { log, now, isDraining: () => isDraining, shared, metrics, traces })
   const sockets = createSockets(config.server, gateway, log)
   const { managementPort = -1 } = await sockets.listen()
   t.teardown(async () => {
