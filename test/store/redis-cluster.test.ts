@@ -19,7 +19,7 @@ const masters = await mastersOf(nodes)
 await storeContract(t, async t => {
   for (const master of masters) await master.cli('flushall')
   const replica = async (): Promise<RedisStore> => {
-    const store = createRedisStore({ keyPrefix: 'gw', log, cluster })
+    const store = createRedisStore({ keyPrefix: 'gw', log, cluster, commandMs: 20_000 })
     t.teardown(store.close)
     await store.ready()
     return store

@@ -13,7 +13,7 @@ const options = { keyPrefix: 'gw', log, sentinels: addresses, masterName }
 await storeContract(t, async t => {
   await master.cli('flushall')
   const another = async (): Promise<RedisStore> => {
-    const store = createRedisStore(options)
+    const store = createRedisStore({ ...options, commandMs: 20_000 })
     t.teardown(store.close)
     await store.ready()
     return store

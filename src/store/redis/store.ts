@@ -27,6 +27,8 @@ export interface RedisStoreOptions extends RedisTargetOptions {
   readonly keyPrefix: string
   readonly log: Log
   readonly onCheck?: OnCheck | undefined
+  /** How long a command may take, in milliseconds; default 500. */
+  readonly commandMs?: number
 }
 
 export interface RedisStore extends Store {
@@ -67,7 +69,7 @@ export function createRedisStore (options: RedisStoreOptions): RedisStore {
     onDown: trouble.down,
     onCheck: options.onCheck
   })
-  const run = createGuard(link, breaker, isAnswer)
+  const run = createGuard(link, breaker, isAnswer, options.commandMs)
   const subscriber = createSubscriber(
     async onLost => await openMessageClient(target, onLost),
     createTroubleLog({ log, what: 'Redis, for messages,', now, codeOf: replyCodeOf }),

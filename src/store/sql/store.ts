@@ -27,6 +27,8 @@ export interface SqlStoreOptions {
   readonly onCheck?: OnCheck | undefined
   /** How often expired rows are swept out, in milliseconds. */
   readonly sweepMs?: number
+  /** How long a command may take, in milliseconds; default 500. */
+  readonly commandMs?: number
 }
 
 export interface SqlStore extends Store {
@@ -38,7 +40,7 @@ export interface SqlStore extends Store {
 const wholeMs = (ttlMs: number): number => Math.ceil(ttlMs)
 
 /** Connects in the background: neither this nor the start of a gateway depends on the database. */
-export function createSqlStore ({ dialect, table, log, onCheck, sweepMs = 60_000 }: SqlStoreOptions): SqlStore {
+export function createSqlStore ({ dialect, table, log, onCheck, sweepMs = 60_000, commandMs }: SqlStoreOptions): SqlStore {
   const sql = createStatements(dialect, table)
   const now = (): number => performance.now()
   const breaker = createBreaker({ failures: 5, pauseMs: 10_000, now })
@@ -55,7 +57,7 @@ export function createSqlStore ({ dialect, table, log, onCheck, sweepMs = 60_000
     onDown: trouble.down,
     onCheck
   })
-  const run = createGuard(link, breaker, dialect.isAnswer)
+  const run = createGuard(link, breaker, dialect.isAnswer, commandMs)
   const change = async (text: string, ...values: ReadonlyArray<string | number>): Promise<number> =>
     await run(async connection => await connection.change(text, values))
   const sweeper = createSweeper(async () => await change(sql.sweep), sweepMs)
