@@ -14,6 +14,7 @@ import { createMetrics, noMetrics } from '../telemetry/metrics.ts'
 import { openTraces } from '../telemetry/open-traces.ts'
 import type { Output } from './check.ts'
 import { type Ending, exitCodeOf, logFault } from './ending.ts'
+import { metricsOfAll } from './worker-metrics.ts'
 import { isWorker, logOfWorker, superviseWorkers, workerCount, workerNumber } from './workers.ts'
 
 export interface ServeOptions {
@@ -84,7 +85,8 @@ async function createDeps ({ server }: Config, { level, env, isDraining }: Surro
   const log = logOfWorker(createLog(level, standardOutput(isWorker())))
   const now = Date.now
   // Where they cannot be asked for, nothing is counted.
-  const metrics = server.management === undefined ? noMetrics : await createMetrics(workerNumber())
+  const own = server.management === undefined ? noMetrics : await createMetrics(workerNumber())
+  const metrics = isWorker() ? metricsOfAll(own, log) : own
   const onCheck: StoreDeps['onCheck'] = (outcome, seconds) => { metrics.storeOperation('check', outcome, seconds) }
   return { log, now, isDraining, shared: createShared({ log, now, onCheck }), metrics, traces: await openTraces(env, log) }
 }

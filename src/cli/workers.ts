@@ -8,8 +8,9 @@ import type { Config } from '../config/schema.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { type Ending, type EndSignal, exitCodeOf, logFault } from './ending.ts'
 import type { Control } from './serve.ts'
+import { createMetricsRelay } from './worker-metrics.ts'
 
-/** What the primary asks of its workers. */
+/** What the primary asks of its workers; what it asks about metrics is in `worker-metrics.ts`. */
 type Order = { readonly kind: 'reload' } | { readonly kind: 'end', readonly signal: EndSignal }
 
 /** A worker that does not last is not replaced at once. */
@@ -46,7 +47,7 @@ export function workerControl (): Control {
   const ended = new Promise<Ending>(resolve => {
     worker!.on('message', (order: Order) => {
       if (order.kind === 'reload') onReload()
-      else resolve({ kind: 'signal', signal: order.signal })
+      else if (order.kind === 'end') resolve({ kind: 'signal', signal: order.signal })
     })
   })
   return { ended, onReload (reload) { onReload = reload } }
@@ -80,6 +81,7 @@ export async function superviseWorkers (count: number, control: Control, log: Lo
 function createCrew (first: Worker, log: Logger) {
   const workers = new Set<Worker>()
   const replacements = new Set<NodeJS.Timeout>()
+  const relay = createMetricsRelay(log)
   let isEnding = false
   let losses = 0
 
@@ -99,9 +101,15 @@ function createCrew (first: Worker, log: Logger) {
   function replaceAfter (ms: number): void {
     const timer = setTimeout(() => {
       replacements.delete(timer)
-      enlist(cluster.fork())
+      add()
     }, ms)
     replacements.add(timer)
+  }
+
+  function add (): void {
+    const worker = cluster.fork()
+    enlist(worker)
+    worker.once('listening', () => { relay.join(worker) })
   }
 
   function tell (order: Order): void {
@@ -109,8 +117,9 @@ function createCrew (first: Worker, log: Logger) {
   }
 
   enlist(first)
+  relay.join(first)
   return {
-    add () { enlist(cluster.fork()) },
+    add,
     tell,
     /** Resolves when the last worker is gone. */
     async end (signal: EndSignal): Promise<void> {
