@@ -87,8 +87,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const holder = live ?? caller
     if (holder === undefined) return
     this.#unwatch = this.#plan.streams.add({
-      kind: 'answer', holder, cookie: raw.headers.cookie, end: () => { this.#socket.destroy() }
+      kind: 'answer', holder, cookie: raw.headers.cookie, end: () => { this.#cut() }
     })
+  }
+
+  #cut (): void {
+    this.#client.cutOffBy = 'gateway'
+    this.#socket.destroy()
   }
 
   /** Answers instead of the upstream, unless its answer has begun. */
@@ -183,6 +188,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#reply.send(isOwn(error) ? error : upstreamFailure(error))
     } else if (before === 'answering') {
       // The status is out: cutting the connection is the only way to say that the rest is missing.
+      this.#client.cutOffBy = 'upstream'
       this.#client.destroy()
     }
   }

@@ -72,6 +72,8 @@ export interface Gateway {
   readonly isReady: () => boolean
   /** Says goodbye to open WebSockets, with 1001 or 1012, and opens no more. They are gone within seconds. */
   endWebSockets (why: 'shutdown' | 'restart'): void
+  /** Says of requests under way that it is the gateway that cuts them off, which is about to happen. */
+  markCut (): void
   /** Ends what the gateway runs in the background, once its last request is over. It must get no further one. */
   close (): Promise<void>
 }
@@ -99,7 +101,7 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
     isKnownHost: knownHosts(config),
     requestIdOf,
     handle: deps.traces.requests((request, response) => {
-      underWay.add(request.socket)
+      underWay.add(response)
       const { path, routePath, query } = request.target!
       request.url = ownPath(path, routedPath(routePath, request.headers.host)) + query
       app.routing(request, response)
@@ -107,6 +109,7 @@ export async function buildGateway (config: Config, deps: GatewayDeps): Promise<
     management: management.routing.bind(management),
     isReady: () => provider.isReady() && store.isReady(),
     endWebSockets: streams.endWebSockets,
+    markCut: underWay.markCut,
     async close () {
       streams.endWebSockets('restart')
       // Requests come to an end; streams would keep a gateway for as long as somebody listens.

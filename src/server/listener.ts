@@ -23,6 +23,8 @@ export interface Served {
   handle (request: IncomingMessage, response: ServerResponse): void
   /** Says goodbye to open WebSockets, which Node does not count among its connections. */
   endWebSockets (why: 'shutdown'): void
+  /** Called before those that are still under way are cut off. */
+  markCut (): void
 }
 
 /** How a listener ends, in milliseconds. */
@@ -121,7 +123,11 @@ export function createListener (config: Config['server'], first: Served, log: Lo
       isDraining = true
       await delay(serveOnMs)
       served.endWebSockets('shutdown')
-      await close(server, drainMs, cutUpgraded)
+      await close(server, drainMs, () => {
+        served.markCut()
+        server.closeAllConnections()
+        cutUpgraded()
+      })
       stall.close()
     }
   }
@@ -177,12 +183,9 @@ async function listen (server: Server, { host, port }: Config['server']): Promis
 }
 
 /** A connection that was busy at the signal is kept alive after its answer, so idle ones are closed again and again. */
-async function close (server: Server, drainMs: number, cutUpgraded: () => void): Promise<void> {
+async function close (server: Server, drainMs: number, cutAll: () => void): Promise<void> {
   const idle = setInterval(() => { server.closeIdleConnections() }, idleCheckMs)
-  const cut = setTimeout(() => {
-    server.closeAllConnections()
-    cutUpgraded()
-  }, drainMs)
+  const cut = setTimeout(cutAll, drainMs)
   await new Promise<void>(resolve => { server.close(() => { resolve() }) })
   clearInterval(idle)
   clearTimeout(cut)

@@ -1,5 +1,9 @@
-/** This file is what happens when the last byte of an answer is out: its request gets its line in the log, and is counted. */
+/**
+ * This file is what happens when the last byte of an answer is out, or never will be: its request gets its line in the log,
+ * and is counted.
+ */
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { cutOffBy, statusOf } from './cut-off.ts'
 import { type Logger, writeInfo } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { requestLine } from './request-line.ts'
@@ -19,11 +23,13 @@ export function recordRequest ({ log, metrics, userOf, sampling }: FinishedOptio
   const sample = createSampler(sampling)
   return function recordOneRequest (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
     const ms = reply.elapsedTime
-    const ofSample = sample === undefined ? '' : sample(reply, ms)
+    const status = statusOf(reply)
+    const cutOff = cutOffBy(reply)
+    const ofSample = sample === undefined || cutOff !== undefined ? '' : sample(reply, ms)
     if (ofSample !== undefined && log.isLevelEnabled('info')) {
-      writeInfo(log, requestLine(request, { status: reply.raw.statusCode, ms, user: userOf(request) }) + ofSample)
+      writeInfo(log, requestLine(request, { status, ms, cutOff, user: userOf(request) }) + ofSample)
     }
-    countRequest(metrics, { request, reply, seconds: ms / 1000 })
+    countRequest(metrics, { request, reply, status, seconds: ms / 1000 })
     done()
   }
 }

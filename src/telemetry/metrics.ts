@@ -100,7 +100,7 @@ export async function createMetrics (worker?: number): Promise<Metrics> {
   }
 
   registerCounter(registry, {
-    name: 'scopegate_requests_total', help: 'Answered requests.', labelNames: ['route', 'method', 'status'], read: requests.entries
+    name: 'scopegate_requests_total', help: 'Requests that are over.', labelNames: ['route', 'method', 'status'], read: requests.entries
   })
   registerCounter(registry, {
     name: 'scopegate_token_requests_total',
@@ -110,7 +110,7 @@ export async function createMetrics (worker?: number): Promise<Metrics> {
   })
   registerHistogram(registry, {
     name: 'scopegate_request_duration_seconds',
-    help: 'From the arrival of a request to the end of its answer.',
+    help: 'From the arrival of a request to the end of its answer, or of its connection.',
     read: () => [...durations].map(([route, one]) => [{ route }, one])
   })
   registerHistogram(registry, {

@@ -1,4 +1,4 @@
-/** This file counts requests, their tokens and sign-ins, when the last byte of the answer is out. */
+/** This file counts requests, their tokens and sign-ins, when their answer is over. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Metrics } from './metrics.ts'
 
@@ -14,6 +14,7 @@ declare module 'fastify' {
 export interface Finished {
   readonly request: FastifyRequest
   readonly reply: FastifyReply
+  readonly status: number
   /** From the arrival of the request to the end of its answer. */
   readonly seconds: number
 }
@@ -21,10 +22,10 @@ export interface Finished {
 /** Those of RFC 9110 and 5789 that are answered. Node's parser knows twice as many more, and each would be a series per route. */
 const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
-export function countRequest (metrics: Metrics, { request, reply, seconds }: Finished): void {
+export function countRequest (metrics: Metrics, { request, reply, status, seconds }: Finished): void {
   const route = request.routeId ?? request.routeOptions.config.route ?? request.routeOptions.url ?? 'none'
   const method = methods.has(request.method) ? request.method : 'other'
-  metrics.request({ route, method, status: reply.raw.statusCode, seconds })
+  metrics.request({ route, method, status, seconds })
   if (route === '/.auth/callback') countSignIn(metrics, request, reply)
   countToken(metrics, request, reply)
 }

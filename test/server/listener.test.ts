@@ -23,7 +23,8 @@ async function listen (t: Test, limits: Record<string, number> = {}) {
       handled.push({ method: request.method, target: request.target!, host: request.headers.host })
       response.end('handled')
     },
-    endWebSockets: () => {}
+    endWebSockets: () => {},
+    markCut: () => {}
   }, createLog('trace', { write: line => { logged += line } }))
   await listener.listen()
   t.teardown(async () => { await listener.close({ serveOnMs: 0, drainMs: 0 }) })

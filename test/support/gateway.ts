@@ -44,6 +44,7 @@ export interface GatewayParts {
   readonly session?: Record<string, unknown>
   readonly keys?: readonly unknown[]
   readonly store?: Record<string, unknown>
+  readonly logging?: Record<string, unknown>
   /** Of the gateway; what this process has is not passed on. */
   readonly env?: Readonly<Record<string, string>>
   readonly traces?: Traces
@@ -91,7 +92,7 @@ const ample = { maxStallSeconds: 3600, signInsPerMinute: 100_000, signOutsPerMin
 
 /** The config of a gateway on that port of loopback. */
 export function configOf (parts: GatewayParts, port: number): object {
-  const { emulator, upstreams, routes, server, entra, session, keys, store } = parts
+  const { emulator, upstreams, routes, server, entra, session, keys, store, logging } = parts
   return {
     version: 1,
     server: { host: '127.0.0.1', port, publicUrl: `http://localhost:${port}`, ...server, limits: { ...ample, ...server?.limits as object } },
@@ -106,6 +107,7 @@ export function configOf (parts: GatewayParts, port: number): object {
     ...(session === undefined ? {} : { session }),
     ...(keys === undefined ? {} : { keys }),
     ...(store === undefined ? {} : { store }),
+    ...(logging === undefined ? {} : { logging }),
     upstreams,
     routes
   }
